@@ -1,0 +1,120 @@
+"""A Ktor-style WebSocket client for asyncio over a frame codec compiled from Cython."""
+
+from ktorws.channels import (
+    ChannelConfig,
+    ChannelOverflow,
+    ChannelResult,
+    WebSocketChannelsConfig,
+    bounded,
+    unlimited,
+)
+from ktorws.client import HttpClient
+from ktorws.client_session import (
+    ClientWebSocketSession,
+    DefaultClientWebSocketSession,
+    HttpClientCall,
+)
+from ktorws.close_reason import CloseReason
+from ktorws.default_session import DefaultWebSocketSession
+from ktorws.deferred import Deferred
+from ktorws.engines.base import HttpClientEngine
+from ktorws.engines.cio import CIO
+from ktorws.exceptions import (
+    ChannelOverflowError,
+    ClosedReceiveChannelError,
+    ClosedSendChannelError,
+    ConnectError,
+    ConnectionLostError,
+    FrameTooBigError,
+    HandshakeError,
+    InvalidHandshakeError,
+    InvalidTextError,
+    OpenTimeoutError,
+    PingTimeoutError,
+    ProtocolViolationError,
+    SessionCancelledError,
+    UnsupportedFrameTypeError,
+    WebSocketConverterNotFoundError,
+    WebSocketDeserializeError,
+    WebSocketError,
+)
+from ktorws.extensions import (
+    WebSocketExtension,
+    WebSocketExtensionFactory,
+    WebSocketExtensionHeader,
+)
+from ktorws.features.base import HttpClientFeature
+from ktorws.features.default_request import DefaultRequest
+from ktorws.features.websockets import WebSockets
+from ktorws.frame import CODEC, DEFAULT_MAX_FRAME_SIZE, Frame
+from ktorws.frame_type import FrameType
+from ktorws.http_message import HttpResponse
+from ktorws.ping_pong import PINGER_DISABLED
+from ktorws.receive_channel import ReceiveChannel
+from ktorws.request import HttpRequest, HttpRequestBuilder
+from ktorws.send_channel import SendChannel
+from ktorws.serialization import (
+    JsonConverter,
+    MsgspecConverter,
+    PydanticConverter,
+    WebSocketContentConverter,
+)
+from ktorws.session import WebSocketSession
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CIO",
+    "CODEC",
+    "DEFAULT_MAX_FRAME_SIZE",
+    "PINGER_DISABLED",
+    "ChannelConfig",
+    "ChannelOverflow",
+    "ChannelOverflowError",
+    "ChannelResult",
+    "ClientWebSocketSession",
+    "CloseReason",
+    "ClosedReceiveChannelError",
+    "ClosedSendChannelError",
+    "ConnectError",
+    "ConnectionLostError",
+    "DefaultClientWebSocketSession",
+    "DefaultRequest",
+    "DefaultWebSocketSession",
+    "Deferred",
+    "Frame",
+    "FrameTooBigError",
+    "FrameType",
+    "HandshakeError",
+    "HttpClient",
+    "HttpClientCall",
+    "HttpClientEngine",
+    "HttpClientFeature",
+    "HttpRequest",
+    "HttpRequestBuilder",
+    "HttpResponse",
+    "InvalidHandshakeError",
+    "InvalidTextError",
+    "JsonConverter",
+    "MsgspecConverter",
+    "OpenTimeoutError",
+    "PingTimeoutError",
+    "ProtocolViolationError",
+    "PydanticConverter",
+    "ReceiveChannel",
+    "SendChannel",
+    "SessionCancelledError",
+    "UnsupportedFrameTypeError",
+    "WebSocketChannelsConfig",
+    "WebSocketContentConverter",
+    "WebSocketConverterNotFoundError",
+    "WebSocketDeserializeError",
+    "WebSocketError",
+    "WebSocketExtension",
+    "WebSocketExtensionFactory",
+    "WebSocketExtensionHeader",
+    "WebSocketSession",
+    "WebSockets",
+    "bounded",
+    "unlimited",
+]

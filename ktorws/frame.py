@@ -1,0 +1,54 @@
+"""Which codec runs: the compiled one, or its plain twin where there is none.
+
+The twin serves interpreters without a C compiler. A compiled codec that is there but
+broken raises its own ImportError: it must never be replaced in silence.
+"""
+
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "CODEC",
+    "DEFAULT_MAX_FRAME_SIZE",
+    "Frame",
+    "FrameDecoder",
+    "FrameEncoder",
+    "MaskKeys",
+    "ReadBuffer",
+    "Sendable",
+]
+
+if TYPE_CHECKING:
+    from ktorws._frame import (
+        CODEC,
+        DEFAULT_MAX_FRAME_SIZE,
+        Frame,
+        FrameDecoder,
+        FrameEncoder,
+        MaskKeys,
+        ReadBuffer,
+        Sendable,
+    )
+else:
+    try:
+        from ktorws._frame import (
+            CODEC,
+            DEFAULT_MAX_FRAME_SIZE,
+            Frame,
+            FrameDecoder,
+            FrameEncoder,
+            MaskKeys,
+            ReadBuffer,
+        )
+    except ModuleNotFoundError:
+        from ktorws._frame_py import (
+            CODEC,
+            DEFAULT_MAX_FRAME_SIZE,
+            Frame,
+            FrameDecoder,
+            FrameEncoder,
+            MaskKeys,
+            ReadBuffer,
+        )
+
+    #: What can be sent: a frame, a str as text, a bytes-like object as binary.
+    Sendable = Frame | str | bytes | bytearray | memoryview
