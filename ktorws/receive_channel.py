@@ -1,0 +1,257 @@
+"""The receiving end of a session: frames that wait for a reader, readers for a frame.
+
+It knows how much may wait and whom to wake. What a full channel stops, and why no
+more frames come, is the session's affair.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ktorws.channels import ChannelOverflow, ChannelResult
+from ktorws.exceptions import (
+    ChannelOverflowError,
+    ClosedReceiveChannelError,
+    WebSocketError,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from ktorws.channels import ChannelConfig
+    from ktorws.frame import Frame
+
+
+class ReceiveChannel:
+    """``session.incoming``: the frames that arrived, in order, each received once.
+
+    Cancelling a call that waits leaves the channel as it was. Several tasks may
+    receive from one channel; each frame goes to one of them.
+    """
+
+    __slots__ = (
+        "_capacity",
+        "_closed",
+        "_config",
+        "_end",
+        "_loop",
+        "_max_bytes",
+        "_on_overflow",
+        "_pause",
+        "_paused",
+        "_queue",
+        "_receivers",
+        "_resume",
+        "_size",
+        "_spilling",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: ChannelConfig,
+        *,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        on_overflow: Callable[[WebSocketError], None],
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._capacity = math.inf if config.capacity is None else config.capacity
+        self._max_bytes = math.inf if config.max_bytes is None else config.max_bytes
+        self._pause = pause
+        self._resume = resume
+        self._on_overflow = on_overflow
+        self._queue: deque[Frame] = deque()
+        # At least the payload bytes in the queue: exact only while paused, since
+        # keeping it exact would cost every receive() more than the frame itself.
+        self._size = 0
+        self._paused = False
+        self._spilling = False
+        self._closed = False
+        self._end: WebSocketError = ClosedReceiveChannelError()
+        self._receivers: deque[asyncio.Future[None]] = deque()
+
+    # What the user calls.
+
+    @property
+    def is_closed_for_receive(self) -> bool:
+        """Whether no frame will ever come: the session ended and all were received."""
+        return self._closed and not self._queue
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to receive at this moment."""
+        return not self._queue
+
+    def __len__(self) -> int:
+        """How many frames wait."""
+        return len(self._queue)
+
+    def __bool__(self) -> bool:
+        """A channel is there even when it is empty."""
+        return True
+
+    async def receive(self) -> Frame:
+        """The next frame; waits for one.
+
+        Raises:
+            ClosedReceiveChannelError: the session was closed, and every frame that
+                arrived has been received.
+            WebSocketError: likewise, but a failure ended the session: this is it.
+        """
+        if self._queue and not self._paused:
+            return self._queue.popleft()
+        return await self._receive()
+
+    async def receive_many(self, limit: int | None = None) -> list[Frame]:
+        """All frames at hand in one list, at least one, at most ``limit``.
+
+        Waits only while there is none. Raises as `receive` does.
+        """
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        while not self._queue:
+            await self._wait()
+        queue = self._queue
+        if limit is None or limit >= len(queue):
+            frames = list(queue)
+            queue.clear()
+        else:
+            frames = [queue.popleft() for _ in range(limit)]
+        if self._paused:
+            self._size -= sum(map(len, frames))
+            self._make_room()
+        return frames
+
+    async def receive_catching(self) -> ChannelResult[Frame]:
+        """As `receive`, but the end of the channel is a result, not an error."""
+        try:
+            return ChannelResult(is_success=True, value_or_none=await self.receive())
+        except WebSocketError as error:
+            return ChannelResult(is_success=False, error=error)
+
+    def try_receive(self) -> ChannelResult[Frame]:
+        """A frame if there is one at hand; never waits."""
+        if self._queue:
+            return ChannelResult(is_success=True, value_or_none=self._take())
+        return ChannelResult(
+            is_success=False, error=self._error() if self._closed else None
+        )
+
+    def cancel(self) -> None:
+        """Drop what waits and everything still to come; whoever waits is woken."""
+        self._queue.clear()
+        self._size = 0
+        self._make_room()
+        self.end(ClosedReceiveChannelError("The incoming channel was cancelled"))
+
+    def __aiter__(self) -> ReceiveChannel:
+        return self
+
+    async def __anext__(self) -> Frame:
+        """The next frame; ends after a close in good order, raises after a failure."""
+        if self._queue and not self._paused:
+            return self._queue.popleft()
+        try:
+            return await self._receive()
+        except ClosedReceiveChannelError:
+            raise StopAsyncIteration from None
+
+    # What the session calls.
+
+    def deliver(self, frames: list[Frame], size: int) -> None:
+        """Take frames with so many payload bytes; never waits."""
+        queue = self._queue
+        if self._closed or (self._spilling and self._is_full()):
+            return
+        self._size = self._size + size if queue else size
+        queue.extend(frames)
+        if self._receivers:
+            self._wake(len(frames))
+        if len(queue) >= self._capacity or self._size >= self._max_bytes:
+            self._filled()
+
+    def end(self, error: WebSocketError) -> None:
+        """No more frames: after those at hand, this error is raised."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end = error
+        self._wake(len(self._receivers))
+
+    def spill(self) -> None:
+        """From now on drop what finds the channel full, rather than stop reading."""
+        self._spilling = True
+        if self._paused:
+            self._paused = False
+            self._resume()
+
+    # How it works.
+
+    async def _receive(self) -> Frame:
+        while not self._queue:
+            await self._wait()
+        return self._take()
+
+    async def _wait(self) -> None:
+        if self._closed:
+            raise self._error()
+        receiver = self._loop.create_future()
+        self._receivers.append(receiver)
+        try:
+            await receiver
+        except BaseException:
+            if receiver in self._receivers:
+                self._receivers.remove(receiver)
+            elif self._queue:  # woken, and then cancelled: the frame is another's
+                self._wake(1)
+            raise
+
+    def _wake(self, number: int) -> None:
+        """Wake so many of those that wait, longest first."""
+        receivers = self._receivers
+        while receivers and number > 0:
+            receiver = receivers.popleft()
+            if not receiver.done():  # else it was cancelled
+                receiver.set_result(None)
+                number -= 1
+
+    def _error(self) -> WebSocketError:
+        return self._end.renewed()
+
+    def _take(self) -> Frame:
+        frame = self._queue.popleft()
+        if self._paused:
+            self._size -= len(frame)
+            self._make_room()
+        return frame
+
+    def _is_full(self) -> bool:
+        """Whether a limit is reached, by exact count."""
+        if self._size >= self._max_bytes:
+            self._size = sum(map(len, self._queue))
+        return len(self._queue) >= self._capacity or self._size >= self._max_bytes
+
+    def _filled(self) -> None:
+        if self._paused or self._spilling or not self._is_full():
+            return
+        if self._config.on_overflow is ChannelOverflow.CLOSE:
+            self._on_overflow(ChannelOverflowError("The incoming channel is full"))
+            return
+        self._size = sum(map(len, self._queue))
+        self._paused = True
+        self._pause()
+
+    def _make_room(self) -> None:
+        """Go on reading once half of the room is free."""
+        if (
+            self._paused
+            and len(self._queue) <= self._capacity / 2
+            and self._size <= self._max_bytes / 2
+        ):
+            self._paused = False
+            self._resume()

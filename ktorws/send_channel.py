@@ -1,0 +1,206 @@
+"""The sending end of a session: who may send now, who must wait, and in which order.
+
+Frames do not wait here: an admitted one is encoded at once. What waits is senders,
+each with its own message, until the connection has room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ktorws.channels import ChannelOverflow, ChannelResult
+from ktorws.exceptions import ChannelOverflowError, ClosedSendChannelError
+from ktorws.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ktorws.channels import ChannelConfig
+    from ktorws.exceptions import WebSocketError
+    from ktorws.frame import Sendable
+
+_CloseFrame = Frame.Close
+
+
+class SendChannel:
+    """``session.outgoing``: takes frames in order; suspends while there is no room.
+
+    A call that is cancelled has not sent its frame; one that returned has handed it
+    over, and it goes out after those before it.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_backlog_bytes",
+        "_capacity",
+        "_close",
+        "_closed",
+        "_config",
+        "_end",
+        "_full",
+        "_held",
+        "_loop",
+        "_max_bytes",
+        "_on_overflow",
+        "_senders",
+        "_turn_due",
+        "_write",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: ChannelConfig,
+        *,
+        write: Callable[[Sendable], None],
+        backlog_bytes: Callable[[], int],
+        close: Callable[[Frame.Close | None], None],
+        on_overflow: Callable[[WebSocketError], None],
+    ) -> None:
+        self._loop = loop
+        self._config = config
+        self._capacity = math.inf if config.capacity is None else config.capacity
+        self._max_bytes = math.inf if config.max_bytes is None else config.max_bytes
+        self._write = write
+        self._backlog_bytes = backlog_bytes
+        self._close = close
+        self._on_overflow = on_overflow
+        self._held = False  # one flag for the fast path: something below is not so
+        self._closed = False
+        self._end: WebSocketError = ClosedSendChannelError()
+        self._full = False  # the connection takes no more: frames are a backlog
+        self._turn_due = False  # others of this loop have waited long enough
+        self._backlog = 0
+        self._senders: deque[asyncio.Future[None]] = deque()
+
+    # What the user calls.
+
+    @property
+    def is_closed_for_send(self) -> bool:
+        """Whether no more frames can be sent."""
+        return self._closed
+
+    async def send(self, frame: Sendable) -> None:
+        """Send a frame, a str as text or a bytes-like object as binary.
+
+        Suspends while there is no room, and now and then to let other tasks run; the
+        frame is sent after that or, if the call is cancelled or fails, not at all.
+        A Close frame begins the closing handshake and waits for nothing.
+
+        Raises:
+            ClosedSendChannelError: a Close frame was sent or received.
+            WebSocketError: a failure ended the session: this is it.
+            ChannelOverflowError: no room, and the channel is set to CLOSE.
+            TypeError: not something that can be sent.
+            ValueError: not allowed now, or text that is not UTF-8.
+        """
+        if self._held or frame.__class__ is _CloseFrame:
+            await self._send_held(frame)
+        else:
+            self._write(frame)
+
+    def try_send(self, frame: Sendable) -> ChannelResult[None]:
+        """Send if there is room at this moment; never waits.
+
+        Raises:
+            TypeError, ValueError: as `send`.
+        """
+        if self._closed:
+            return ChannelResult(is_success=False, error=self._end.renewed())
+        if isinstance(frame, Frame.Close):
+            self._close(frame)
+        elif self._senders or self._is_full():
+            return ChannelResult(is_success=False)
+        else:
+            self._write(frame)
+            self._backlog += self._full
+        return ChannelResult(is_success=True)
+
+    def close(self, cause: BaseException | None = None) -> None:
+        """Send nothing more: begins the closing handshake; with a cause, code 1011."""
+        self._close(None if cause is None else Frame.Close(b"\x03\xf3"))
+
+    # What the session calls.
+
+    def end(self, error: WebSocketError) -> None:
+        """No more frames: this error is raised from now on, and by all who wait."""
+        if self._closed:
+            return
+        self._closed = True
+        self._end = error
+        self._held = True
+        for sender in self._senders:
+            if not sender.done():
+                sender.set_result(None)
+
+    def pause(self) -> None:
+        """The connection takes no more: what is sent now is its backlog."""
+        self._full = True
+        self._held = True
+
+    def resume(self) -> None:
+        """The connection has taken the backlog."""
+        self._full = False
+        self._backlog = 0
+        self._admit_next()
+
+    def demand_turn(self) -> None:
+        """Let the next sender give way to the rest of the loop first."""
+        self._turn_due = True
+        self._held = True
+
+    # How it works.
+
+    async def _send_held(self, frame: Sendable) -> None:
+        if self._closed:
+            raise self._end.renewed()
+        if isinstance(frame, Frame.Close):
+            self._close(frame)
+            return
+        if self._turn_due:
+            self._turn_due = False
+            await asyncio.sleep(0)
+        await self._admission()
+        try:
+            self._write(frame)
+            self._backlog += self._full
+        finally:
+            self._admit_next()
+
+    async def _admission(self) -> None:
+        """Wait until it is this sender's turn and there is room."""
+        if not self._closed and (self._senders or self._is_full()):
+            if self._config.on_overflow is ChannelOverflow.CLOSE:
+                self._on_overflow(ChannelOverflowError("The outgoing channel is full"))
+            else:
+                await self._wait()
+        if self._closed:
+            raise self._end.renewed()
+
+    async def _wait(self) -> None:
+        sender = self._loop.create_future()
+        self._senders.append(sender)
+        try:
+            await sender
+        except BaseException:
+            self._senders.remove(sender)
+            self._admit_next()
+            raise
+        # Until here it kept its place, so that nobody could slip in before it.
+        self._senders.remove(sender)
+
+    def _is_full(self) -> bool:
+        return self._full and (
+            self._backlog >= self._capacity or self._backlog_bytes() >= self._max_bytes
+        )
+
+    def _admit_next(self) -> None:
+        """Let the sender that has waited longest go, if there is room for it."""
+        if self._senders and not self._is_full():
+            sender = self._senders[0]
+            if not sender.done():
+                sender.set_result(None)
+        self._held = self._closed or self._full or self._turn_due or bool(self._senders)
