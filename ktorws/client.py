@@ -1,0 +1,364 @@
+"""The client's door: features in, sessions out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    ParamSpec,
+    Self,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    cast,
+)
+
+from ktorws.close_reason import CloseReason
+from ktorws.engines.base import HttpClientEngine, Opening
+from ktorws.exceptions import OpenTimeoutError
+from ktorws.features.base import HttpClientFeature, open_session
+from ktorws.features.redirect import HttpRedirect
+from ktorws.features.websockets import WebSockets
+from ktorws.request import HttpRequestBuilder
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable, Generator, Iterable
+    from types import TracebackType
+
+    from yarl import URL
+
+    from ktorws.client_session import (
+        ClientWebSocketSession,
+        DefaultClientWebSocketSession,
+    )
+    from ktorws.request import Headers, Params
+    from ktorws.session import WebSocketSession
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=HttpClientFeature)
+S = TypeVar("S", bound="ClientWebSocketSession")
+
+
+class RequestOptions(TypedDict, total=False):
+    """What the functions that open a session take besides a URL.
+
+    Attributes:
+        method: only ``"GET"`` can be sent.
+        host, port, path: the parts of a URL, instead of one; the path is sent as it
+            is, and may have a query.
+        headers: additional ones.
+        params: query parameters, encoded and appended.
+        subprotocols: what to offer, the preferred one first.
+        request: called with the `HttpRequestBuilder` before features see it.
+        sock: a connected socket to use; the session closes it.
+    """
+
+    method: str
+    host: str | None
+    port: int | None
+    path: str | None
+    headers: Headers | None
+    params: Params | None
+    subprotocols: Iterable[str]
+    request: Callable[[HttpRequestBuilder], object] | None
+    sock: socket.socket | None
+
+
+class SessionContext(Generic[S, R]):
+    """What ``client.ws(…)`` gives: ``async with`` it, or await it with a ``block``."""
+
+    def __init__(
+        self,
+        open_: Callable[[], Awaitable[S]],
+        block: Callable[[S], Awaitable[R]] | None,
+    ) -> None:
+        self._open = open_
+        self._block = block
+        self._session: S | None = None
+
+    async def __aenter__(self) -> S:
+        """Open the session."""
+        if self._block is not None:
+            raise TypeError("With a block, await the call instead of entering it")
+        if self._session is not None:
+            raise RuntimeError("A session context can be entered once only")
+        self._session = await self._open()
+        return self._session
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it, as `WebSocketSession` does when its own block ends."""
+        if self._session is not None:
+            await self._session.__aexit__(kind, error, trace)
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._run().__await__()
+
+    async def _run(self) -> R:
+        block, self._block = self._block, None
+        if block is None:
+            raise TypeError(
+                "Use `async with`, or give a block, or await websocket_session()"
+            )
+        async with self as session:
+            return await block(session)
+
+
+class HttpClient:
+    """Opens sessions through an engine; features say how.
+
+    An async context manager. Belongs to one event loop.
+
+    Args:
+        engine: an engine or its class, such as `CIO`, the default. One that is given
+            as an object stays open when the client is closed.
+        features: those to install, made already; `install` makes and adds others.
+        follow_redirects: follow redirects of the handshake, 10 at most.
+    """
+
+    def __init__(
+        self,
+        engine: HttpClientEngine | type[HttpClientEngine] | None = None,
+        *,
+        features: Iterable[HttpClientFeature] = (),
+        follow_redirects: bool = True,
+    ) -> None:
+        self._owns_engine = not isinstance(engine, HttpClientEngine)
+        self.engine = _engine(engine)
+        self._options: dict[Callable[..., HttpClientFeature], dict[str, Any]] = {}
+        self._features: dict[type[HttpClientFeature], HttpClientFeature] = {}
+        if follow_redirects:
+            self._features[HttpRedirect] = HttpRedirect()
+        for feature in features:
+            if not isinstance(feature, HttpClientFeature):
+                raise TypeError(f"Not a feature: {feature!r}")
+            self._features[type(feature)] = feature
+        self._sessions: set[WebSocketSession] = set()
+        self._used = False
+        self._closed = False
+
+    # Features.
+
+    def install(
+        self,
+        feature: Callable[P, HttpClientFeature],
+        /,
+        *args: P.args,
+        **options: P.kwargs,
+    ) -> Self:
+        """Install a feature; a second time adds to its options, as in Ktor.
+
+        Raises:
+            RuntimeError: the client has been used already.
+            TypeError, ValueError: the feature refuses an option.
+        """
+        if args:
+            raise TypeError("A feature's options are keyword arguments")
+        if self._used:
+            raise RuntimeError("Features are installed before the first request")
+        merged = {**self._options.get(feature, {}), **options}
+        made = feature(*args, **cast("Any", merged))
+        if not isinstance(made, HttpClientFeature):
+            raise TypeError(f"Not a feature: {feature!r}")
+        self._options[feature] = merged
+        self._features[type(made)] = made
+        return self
+
+    def feature(self, kind: type[F]) -> F:
+        """The installed feature of this class.
+
+        Raises:
+            RuntimeError: it is not installed.
+        """
+        found = self.feature_or_none(kind)
+        if found is None:
+            raise RuntimeError(
+                f"Feature {kind.__name__} is not installed. "
+                f"Use client.install({kind.__name__}) first"
+            )
+        return found
+
+    def feature_or_none(self, kind: type[F]) -> F | None:
+        """The installed feature of this class, or None."""
+        found = self._features.get(kind)
+        return found if isinstance(found, kind) else None
+
+    # Sessions.
+
+    def ws(
+        self,
+        url: str | URL | None = None,
+        *,
+        block: Callable[[DefaultClientWebSocketSession], Awaitable[R]] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> SessionContext[DefaultClientWebSocketSession, R]:
+        """A session for the time of a block; `websocket` is its long name.
+
+        ``async with client.ws(…) as session:``, or ``await client.ws(…, block=f)``,
+        which gives what ``f(session)`` gives. At the end of the block the session is
+        closed: see `WebSocketSession`. A URL's own scheme wins over ``ws``.
+
+        Raises:
+            RuntimeError: `WebSockets` is not installed, or the client is closed.
+            ValueError, TypeError: the request is no good; nothing was sent.
+            ConnectError: there is no connection.
+            OpenTimeoutError: ``open_timeout`` passed first.
+            HandshakeError: the server refused; carries the response.
+            InvalidHandshakeError: the server's answer is wrong.
+        """
+        return SessionContext(lambda: self._open_default("ws", url, options), block)
+
+    websocket = ws
+
+    def wss(
+        self,
+        url: str | URL | None = None,
+        *,
+        block: Callable[[DefaultClientWebSocketSession], Awaitable[R]] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> SessionContext[DefaultClientWebSocketSession, R]:
+        """As `ws`, over TLS unless the URL's own scheme says else."""
+        return SessionContext(lambda: self._open_default("wss", url, options), block)
+
+    async def websocket_session(
+        self, url: str | URL | None = None, **options: Unpack[RequestOptions]
+    ) -> DefaultClientWebSocketSession:
+        """A session that the caller closes. Raises as `ws`."""
+        return await self._open_default("ws", url, options)
+
+    def ws_raw(
+        self,
+        url: str | URL | None = None,
+        *,
+        block: Callable[[ClientWebSocketSession], Awaitable[R]] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> SessionContext[ClientWebSocketSession, R]:
+        """As `ws`, but a raw session: every frame, nothing answered for you."""
+        return SessionContext(lambda: self._open_raw("ws", url, options), block)
+
+    websocket_raw = ws_raw
+
+    def wss_raw(
+        self,
+        url: str | URL | None = None,
+        *,
+        block: Callable[[ClientWebSocketSession], Awaitable[R]] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> SessionContext[ClientWebSocketSession, R]:
+        """As `ws_raw`, over TLS unless the URL's own scheme says else."""
+        return SessionContext(lambda: self._open_raw("wss", url, options), block)
+
+    async def websocket_raw_session(
+        self, url: str | URL | None = None, **options: Unpack[RequestOptions]
+    ) -> ClientWebSocketSession:
+        """A raw session that the caller closes. Raises as `ws`."""
+        return await self._open_raw("ws", url, options)
+
+    # The end.
+
+    async def close(self) -> None:
+        """Close every session with code 1001 (going away), then the engine.
+
+        Takes the sessions' ``close_timeout`` at most. Calling it again does nothing.
+        """
+        self._closed = True
+        reason = CloseReason(CloseReason.Codes.GOING_AWAY, "")
+        try:
+            await asyncio.gather(*(s.close(reason) for s in tuple(self._sessions)))
+        except asyncio.CancelledError:
+            for session in tuple(self._sessions):
+                session.cancel()
+            raise
+        if self._owns_engine:
+            await self.engine.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Close the client."""
+        await self.close()
+
+    # How it works.
+
+    async def _open_default(
+        self, scheme: str, url: str | URL | None, options: RequestOptions
+    ) -> DefaultClientWebSocketSession:
+        session = await self._open(scheme, url, options, raw=False)
+        return cast("DefaultClientWebSocketSession", session)
+
+    async def _open_raw(
+        self, scheme: str, url: str | URL | None, options: RequestOptions
+    ) -> ClientWebSocketSession:
+        session = await self._open(scheme, url, options, raw=True)
+        return cast("ClientWebSocketSession", session)
+
+    async def _open(
+        self, scheme: str, url: str | URL | None, options: RequestOptions, *, raw: bool
+    ) -> WebSocketSession:
+        config = self.feature(WebSockets).config
+        self._check_open()
+        self._used = True
+        parts = dict(options)
+        configure = parts.pop("request", None)
+        sock = parts.pop("sock", None)
+        request = HttpRequestBuilder.of(url, scheme=scheme, **cast("Any", parts))
+        if configure is not None:
+            cast("Callable[[HttpRequestBuilder], object]", configure)(request)
+        opening: Opening | None = None
+
+        async def engine(request: HttpRequestBuilder) -> WebSocketSession:
+            nonlocal opening
+            opening = Opening(
+                request.build(), config, raw, cast("socket.socket | None", sock)
+            )
+            self.engine.check(opening)
+            return await self.engine.open(opening)
+
+        features = tuple(self._features.values())
+        limit = asyncio.timeout(config.open_timeout)
+        try:
+            async with limit:
+                session = await open_session(features, request, engine)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            stage = "preparing the request" if opening is None else opening.stage
+            raise OpenTimeoutError(
+                f"No session within {config.open_timeout:g} s: timed out while {stage}"
+            ) from error
+        self._keep(session)
+        return session
+
+    def _keep(self, session: WebSocketSession) -> None:
+        if self._closed:
+            session.cancel()
+        self._check_open()
+        self._sessions.add(session)
+        session.invoke_on_end(lambda: self._sessions.discard(session))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("The client is closed")
+
+
+def _engine(
+    engine: HttpClientEngine | type[HttpClientEngine] | None,
+) -> HttpClientEngine:
+    if isinstance(engine, HttpClientEngine):
+        return engine
+    if engine is None:
+        from ktorws.engines.cio import CIO  # noqa: PLC0415  not where another serves
+
+        return CIO()
+    if isinstance(engine, type) and issubclass(engine, HttpClientEngine):
+        return engine()
+    raise TypeError(f"Not an engine: {engine!r}")

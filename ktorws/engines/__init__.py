@@ -1,0 +1,1 @@
+"""What carries sessions: the only modules that know sockets, browsers and mocks."""

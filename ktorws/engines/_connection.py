@@ -1,0 +1,276 @@
+"""How one transport and one session meet: octets in, octets out, pauses both ways.
+
+Reads go straight from the transport into the decoder, which gives all frames of one
+read in one list. Writes are corked: the first frame of a loop iteration goes out at
+once, what follows in the same iteration is gathered and goes out at its end, or when
+`CORK_LIMIT` is reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+from ktorws.deferred import Deferred
+from ktorws.frame import FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
+
+if TYPE_CHECKING:
+    from ktorws.frame import Frame, Sendable
+    from ktorws.ping_pong import Clock
+    from ktorws.session import WebSocketSession
+
+#: Bytes gathered in one loop iteration before they are written and the sender yields.
+CORK_LIMIT = 64 * 1024
+
+
+class LoopClock:
+    """An event loop's timers with a clock of full resolution; uvloop's counts ms."""
+
+    __slots__ = ("call_later",)
+
+    time = staticmethod(time.monotonic)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.call_later = loop.call_later
+
+
+class _Shared(NamedTuple):
+    """What all connections of one event loop use."""
+
+    buffer: ReadBuffer | None
+    keys: MaskKeys
+    clock: LoopClock
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+
+
+def _shared_by(loop: asyncio.AbstractEventLoop) -> _Shared:
+    shared = _shared.get(loop)
+    if shared is None:
+        # A proactor reads into the buffer while the loop does something else: there
+        # each connection needs its own.
+        proactor = getattr(asyncio, "ProactorEventLoop", None)
+        sharing = proactor is None or not isinstance(loop, proactor)
+        buffer = ReadBuffer() if sharing else None
+        shared = _Shared(buffer, MaskKeys(), LoopClock(loop))
+        _shared[loop] = shared
+    return shared
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A session's `FrameConnection` over an asyncio transport."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        is_client: bool,
+        max_frame_size: int,
+        reassemble: bool,
+        reserved: int = 0,
+    ) -> None:
+        shared = _shared_by(loop)
+        self.loop = loop
+        self.clock: Clock = shared.clock
+        self.is_client = is_client
+        self._decoder = FrameDecoder(
+            masked=not is_client,
+            max_frame_size=max_frame_size,
+            reserved=reserved,
+            reassemble=reassemble,
+            buffer=shared.buffer,
+        )
+        self._encoder = FrameEncoder(masking=is_client, keys=shared.keys)
+        # Bound compiled methods: no Python frame where none is needed.
+        self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
+        self._decode = self._decoder.buffer_updated
+        self._encode = self._encoder.encode
+        self._append = self._encoder.append
+        self._all_to_session = False
+        self._transport: asyncio.Transport
+        self._session: WebSocketSession
+        self._corked = False  # gather: this iteration has written, or nobody may
+        self._full = False  # the transport takes no more
+        self._ending = False
+        self._deaf_since: float | None = None
+        self._deaf_for = 0.0
+        self._flushed: Deferred[None] | None = None
+
+    def open(
+        self, transport: asyncio.Transport, session: WebSocketSession, left_over: bytes
+    ) -> None:
+        """Begin with the octets that came behind the handshake."""
+        self._transport = transport
+        self._session = session
+        self._deliver = session.incoming.deliver
+        self._all_to_session = bool(session.extensions)
+        transport.set_protocol(self)
+        if left_over:
+            self._received(self._decoder.decode(left_over))
+
+    # What the session calls.
+
+    @property
+    def masking(self) -> bool:
+        """Whether outgoing payloads are masked."""
+        return self._encoder.masking
+
+    @masking.setter
+    def masking(self, value: bool) -> None:
+        self._encoder.masking = value
+
+    @property
+    def max_frame_size(self) -> int:
+        """The limit in bytes of an incoming frame or message."""
+        return self._decoder.max_frame_size
+
+    @max_frame_size.setter
+    def max_frame_size(self, value: int) -> None:
+        self._decoder.max_frame_size = value
+
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that wait here for a transport that takes no more."""
+        return self._encoder.pending
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether what is written goes out without waiting here."""
+        return not self._full
+
+    @property
+    def deafness(self) -> float:
+        """For how many seconds in all reading was paused."""
+        if self._deaf_since is None:
+            return self._deaf_for
+        return self._deaf_for + self.clock.time() - self._deaf_since
+
+    def write(self, message: Sendable) -> None:
+        """Encode one frame behind those before it, and send it soon."""
+        if self._corked:
+            if self._append(message) >= CORK_LIMIT:
+                self._session.outgoing.demand_turn()
+                self._write_gathered()
+        else:
+            self._transport.write(self._encode(message))
+            self._corked = True
+            self.loop.call_soon(self._uncork)
+
+    async def flush(self) -> None:
+        """Wait until all that was written has left the transport's buffer."""
+        self._write_gathered()
+        if self._encoder.pending or self._transport.get_write_buffer_size():
+            if self._flushed is None:
+                self._flushed = Deferred(self.loop)
+                self._transport.set_write_buffer_limits(high=0)
+            await self._flushed
+
+    def pause_reading(self) -> None:
+        """Deliver no more until told to."""
+        if self._deaf_since is None and not self._ending:
+            self._deaf_since = self.clock.time()
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Deliver again."""
+        if self._deaf_since is not None:
+            self._deaf_for = self.deafness
+            self._deaf_since = None
+            if not self._ending:
+                self._transport.resume_reading()
+
+    def end(self) -> None:
+        """Send what was written, then close.
+
+        Where the transport can half-close, what still arrives is read and dropped
+        until the peer closes too: closing with unread octets would reset the
+        connection, and the peer might never see our Close frame.
+        """
+        if self._ending:
+            return
+        self._write_gathered()
+        self.resume_reading()
+        self._ending = True
+        if self._encoder.pending:
+            return  # resume_writing goes on
+        self._close_transport()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self.resume_reading()
+        self._ending = True
+        self._transport.abort()
+
+    # What the transport calls.
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many octets are in `get_buffer`'s memory."""
+        if not self._ending:
+            self._received(self._decode(nbytes))
+
+    def eof_received(self) -> bool:
+        """The peer sends no more; the transport closes by itself."""
+        return False
+
+    def pause_writing(self) -> None:
+        """The transport has more than enough."""
+        self._full = True
+        self._corked = True
+        self._session.writing_paused()
+
+    def resume_writing(self) -> None:
+        """The transport has room: the backlog first."""
+        self._full = False
+        if self._flushed is not None and not self._encoder.pending:
+            self._end_flush()
+        self._write_gathered()
+        if self._full:
+            return
+        self._corked = False
+        if self._ending:
+            self._close_transport()
+        else:
+            self._session.writing_resumed()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The transport is closed."""
+        self._ending = True
+        self._end_flush()
+        self._session.connection_lost(error)
+
+    # How it works.
+
+    def _received(self, frames: list[Frame]) -> None:
+        decoder = self._decoder
+        if decoder.special or self._all_to_session:
+            self._session.frames_received(frames, decoder.size)
+        elif frames:
+            self._deliver(frames, decoder.size)
+        if decoder.error is not None:
+            self._session.failed(decoder.error)
+
+    def _uncork(self) -> None:
+        """The iteration is over."""
+        if not self._full:
+            self._corked = False
+            self._write_gathered()
+
+    def _write_gathered(self) -> None:
+        if self._encoder.pending and not self._full:
+            self._transport.write(self._encoder.take())
+
+    def _close_transport(self) -> None:
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _end_flush(self) -> None:
+        flushed, self._flushed = self._flushed, None
+        if flushed is not None:
+            if not self._ending:
+                self._transport.set_write_buffer_limits()
+            flushed.complete(None)

@@ -1,0 +1,67 @@
+"""Whose transports carry the octets: the event loop's, or aiofastnet's where safe."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+    import ssl as tls
+    from collections.abc import Callable
+
+AUTO = "auto"
+ASYNCIO = "asyncio"
+AIOFASTNET = "aiofastnet"
+
+
+class Transports:
+    """Makes transports over connected sockets.
+
+    Args:
+        kind: ``"auto"``, ``"asyncio"`` or ``"aiofastnet"``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        if kind not in (AUTO, ASYNCIO, AIOFASTNET):
+            raise ValueError(
+                f"transport must be 'auto', 'asyncio' or 'aiofastnet', not {kind!r}"
+            )
+        installed = importlib.util.find_spec(AIOFASTNET) is not None
+        if kind == AIOFASTNET and not installed:
+            raise ModuleNotFoundError(
+                "transport='aiofastnet' needs ktorws[fast]", name=AIOFASTNET
+            )
+        self._kind = kind
+        self._installed = installed
+
+    async def connect(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        sock: socket.socket,
+        secure: dict[str, Any],
+    ) -> None:
+        """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``."""
+        if self._fast(secure.get("ssl")):
+            import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
+
+            await aiofastnet.create_connection(loop, protocol, sock=sock, **secure)
+        else:
+            await loop.create_connection(protocol, sock=sock, **secure)
+
+    def _fast(self, context: tls.SSLContext | None) -> bool:
+        if self._kind == ASYNCIO or not self._installed:
+            return False
+        # aiofastnet 1.2.0 drives OpenSSL itself, and crashes the interpreter when
+        # Python has callbacks of its own in the context.
+        safe = context is None or not (
+            context.keylog_filename or getattr(context, "_msg_callback", None)
+        )
+        if self._kind == AIOFASTNET and not safe:
+            raise ValueError(
+                "transport='aiofastnet' cannot use an SSLContext with "
+                "keylog_filename (SSLKEYLOGFILE) or a message callback"
+            )
+        return safe

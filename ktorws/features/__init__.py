@@ -1,0 +1,1 @@
+"""What `HttpClient.install` takes: behaviour that hooks into every request."""
