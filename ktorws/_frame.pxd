@@ -108,6 +108,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t fill(self, uint8_t *data, Py_ssize_t size, list frames) except -1
     cdef int arrived(self, uint8_t *data, Py_ssize_t size, list frames) except -1
     cdef int reserve(self, Py_ssize_t more) except -1
+    cdef int resize(self, Py_ssize_t size) except -1
     cdef int emit_whole(self, uint8_t *data, list frames) except -1
     cdef int emit_control(self, uint8_t *data, list frames) except -1
     cdef int finish_data(self, list frames) except -1

@@ -26,7 +26,6 @@ from cpython.bytes cimport (
 )
 from cpython.buffer cimport PyBuffer_FillInfo, PyBuffer_IsContiguous
 from cpython.memoryview cimport (
-    PyMemoryView_Check,
     PyMemoryView_FromObject,
     PyMemoryView_GET_BUFFER,
 )
@@ -62,8 +61,9 @@ cdef extern from "Python.h":
     PyObject *_new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
     int _resize_bytes "_PyBytes_Resize"(PyObject **octets, Py_ssize_t size) except -1
     char *_bytes_memory "PyBytes_AS_STRING"(PyObject *octets)
+    void Py_XINCREF(PyObject *object)
     void Py_XDECREF(PyObject *object)
-    void Py_INCREF(object)
+    Py_ssize_t Py_REFCNT(PyObject *object)
     void PyType_Modified(PyTypeObject *type)
     ctypedef struct _TypeDict "PyTypeObject":
         PyObject *tp_dict
@@ -290,7 +290,7 @@ cdef class CloseFrame(Frame):
                 reason, "Frame.Close takes a CloseReason or a bytes-like object"
             )
             _check_control(CLOSE, self._data)
-            error = _close_error(self._data)
+            error = _close_error(self._data, _NOT_SENDABLE)
             if error is not None:
                 raise ValueError(str(error))
         self._size = PyBytes_GET_SIZE(self._data)
@@ -405,13 +405,15 @@ cdef bytes _close_payload(reason):
     if reason.code == 1005 and not reason.message:
         return b""
     if not is_sendable(reason.code):
-        raise ValueError(
-            f"Close code {reason.code} must not be sent (RFC 6455 section 7.4)"
-        )
+        raise ValueError(_NOT_SENDABLE.format(reason.code))
     return reason.code.to_bytes(2, "big") + reason.message.encode()
 
 
-cdef _close_error(bytes data):
+_NOT_SENDABLE = "Close code {} must not be sent (RFC 6455 section 7.4)"
+_NOT_ALLOWED = "Close code is not allowed: {}"
+
+
+cdef _close_error(bytes data, str bad_code):
     """What RFC 6455 §5.5.1 and §7.4 hold against a Close payload, or None."""
     cdef ktorws_utf8 state
     cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(data)
@@ -422,7 +424,7 @@ cdef _close_error(bytes data):
         return ProtocolViolationError("Close payload must be empty or at least 2 bytes")
     code = octets[0] << 8 | octets[1]
     if not is_sendable(code):
-        return ProtocolViolationError(f"Close code is not allowed: {code}")
+        return ProtocolViolationError(bad_code.format(code))
     state.need = 0
     if not ktorws_utf8_feed(&state, octets + 2, size - 2) or state.need:
         return InvalidTextError("Close reason is not valid UTF-8")
@@ -565,8 +567,16 @@ cdef class FrameDecoder:
         return frames
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        # The memory outlives the view: it is this object's, or its ReadBuffer's.
         PyBuffer_FillInfo(view, self, self.window, self.window_size, 0, flags)
+        # A loop may keep the view longer than it should: what it points to must
+        # outlive it, be it the ReadBuffer, which is ours, or the payload.
+        view.internal = NULL
+        if self.in_place:
+            view.internal = <void *>self.payload
+            Py_XINCREF(self.payload)
+
+    def __releasebuffer__(self, Py_buffer *view):
+        Py_XDECREF(<PyObject *>view.internal)
 
     cdef int open_window(self) except -1:
         cdef Py_ssize_t remaining = self.length - self.received
@@ -681,9 +691,7 @@ cdef class FrameDecoder:
         self.fin = (octet & FIN) != 0
         self.opcode = octet & OPCODE
         if octet & RSV and (
-            octet & RSV & ~self.reserved
-            or self.opcode == CONTINUATION
-            or self.opcode >= CLOSE
+            octet & RSV & ~self.reserved or self.opcode not in (TEXT, BINARY)
         ):
             return self.violate(ProtocolViolationError(
                 "Reserved bits must be 0 unless an extension uses them"
@@ -826,7 +834,7 @@ cdef class FrameDecoder:
             ktorws_mask(data, data, self.length, self.key, 0)
         payload = PyBytes_FromStringAndSize(<char *>data, self.length)
         if self.opcode == CLOSE:
-            error = _close_error(payload)
+            error = _close_error(payload, _NOT_ALLOWED)
             if error is not None:
                 self.violate(error)
                 return 0
@@ -881,9 +889,23 @@ cdef class FrameDecoder:
             if self.payload is NULL:
                 raise MemoryError
         else:
-            self.capacity = 0
-            _resize_bytes(&self.payload, room)
+            self.resize(room)
         self.capacity = room
+        return 0
+
+    cdef int resize(self, Py_ssize_t size) except -1:
+        """Move the payload to so much memory, in place where nobody else has it."""
+        cdef PyObject *moved
+        if Py_REFCNT(self.payload) == 1:
+            self.capacity = 0
+            _resize_bytes(&self.payload, size)
+            return 0
+        moved = _new_bytes(NULL, size)
+        if moved is NULL:
+            raise MemoryError
+        memcpy(_bytes_memory(moved), _bytes_memory(self.payload), min(size, self.filled))
+        Py_XDECREF(self.payload)
+        self.payload = moved
         return 0
 
     cdef int finish_data(self, list frames) except -1:
@@ -916,7 +938,7 @@ cdef class FrameDecoder:
         if self.payload is NULL:
             return b""
         if self.capacity != self.filled:
-            _resize_bytes(&self.payload, self.filled)
+            self.resize(self.filled)
         data = <bytes>self.payload
         Py_XDECREF(self.payload)
         self.payload = NULL

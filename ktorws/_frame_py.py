@@ -545,21 +545,21 @@ class FrameDecoder:
             raise ProtocolViolationError(
                 "Payload length must use the shortest encoding"
             )
-        message = None if octet_0 & _CONTROL else self._message or _Message(octet_0)
-        size = length + message.size if message else length
+        if octet_0 & _CONTROL:
+            return
+        message = self._message or _Message(octet_0)
+        size = length + message.size
         if size > self._max_frame_size:
             raise FrameTooBigError(
                 f"Frame is too big: {size}, the limit is {self._max_frame_size}", size
             )
-        if message:
-            message.size = size
-            message.fragments += 1
-            if message.fragments > MAX_FRAGMENTS:
-                raise FrameTooBigError(
-                    f"Message has too many fragments: the limit is {MAX_FRAGMENTS}",
-                    size,
-                )
-            self._message = message
+        message.size = size
+        message.fragments += 1
+        if message.fragments > MAX_FRAGMENTS:
+            raise FrameTooBigError(
+                f"Message has too many fragments: the limit is {MAX_FRAGMENTS}", size
+            )
+        self._message = message
 
     def _add_payload(self, octets: bytes) -> None:
         assert self._payload is not None

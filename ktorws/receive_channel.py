@@ -7,6 +7,7 @@ more frames come, is the session's affair.
 from __future__ import annotations
 
 import math
+import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ class ReceiveChannel:
         "_queue",
         "_receivers",
         "_resume",
+        "_resume_at",
         "_size",
         "_spilling",
     )
@@ -66,10 +68,11 @@ class ReceiveChannel:
         self._resume = resume
         self._on_overflow = on_overflow
         self._queue: deque[Frame] = deque()
-        # At least the payload bytes in the queue: exact only while paused, since
-        # keeping it exact would cost every receive() more than the frame itself.
+        # At least the payload bytes in the queue: keeping it exact would cost every
+        # receive() more than the frame itself.
         self._size = 0
         self._paused = False
+        self._resume_at = 0  # while paused: reading goes on when so few frames wait
         self._spilling = False
         self._closed = False
         self._end: WebSocketError = ClosedReceiveChannelError()
@@ -103,9 +106,13 @@ class ReceiveChannel:
                 arrived has been received.
             WebSocketError: likewise, but a failure ended the session: this is it.
         """
-        if self._queue and not self._paused:
-            return self._queue.popleft()
-        return await self._receive()
+        queue = self._queue
+        if not queue:
+            await self._arrival()
+        frame = queue.popleft()
+        if self._paused and len(queue) <= self._resume_at:
+            self._go_on()
+        return frame
 
     async def receive_many(self, limit: int | None = None) -> list[Frame]:
         """All frames at hand in one list, at least one, at most ``limit``.
@@ -114,17 +121,16 @@ class ReceiveChannel:
         """
         if limit is not None and limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
-        while not self._queue:
-            await self._wait()
         queue = self._queue
+        if not queue:
+            await self._arrival()
         if limit is None or limit >= len(queue):
             frames = list(queue)
             queue.clear()
         else:
             frames = [queue.popleft() for _ in range(limit)]
-        if self._paused:
-            self._size -= sum(map(len, frames))
-            self._make_room()
+        if self._paused and len(queue) <= self._resume_at:
+            self._go_on()
         return frames
 
     async def receive_catching(self) -> ChannelResult[Frame]:
@@ -137,7 +143,10 @@ class ReceiveChannel:
     def try_receive(self) -> ChannelResult[Frame]:
         """A frame if there is one at hand; never waits."""
         if self._queue:
-            return ChannelResult(is_success=True, value_or_none=self._take())
+            frame = self._queue.popleft()
+            if self._paused and len(self._queue) <= self._resume_at:
+                self._go_on()
+            return ChannelResult(is_success=True, value_or_none=frame)
         return ChannelResult(
             is_success=False, error=self._error() if self._closed else None
         )
@@ -146,7 +155,8 @@ class ReceiveChannel:
         """Drop what waits and everything still to come; whoever waits is woken."""
         self._queue.clear()
         self._size = 0
-        self._make_room()
+        if self._paused:
+            self._go_on()
         self.end(ClosedReceiveChannelError("The incoming channel was cancelled"))
 
     def __aiter__(self) -> ReceiveChannel:
@@ -154,12 +164,16 @@ class ReceiveChannel:
 
     async def __anext__(self) -> Frame:
         """The next frame; ends after a close in good order, raises after a failure."""
-        if self._queue and not self._paused:
-            return self._queue.popleft()
-        try:
-            return await self._receive()
-        except ClosedReceiveChannelError:
-            raise StopAsyncIteration from None
+        queue = self._queue
+        if not queue:
+            try:
+                await self._arrival()
+            except ClosedReceiveChannelError:
+                raise StopAsyncIteration from None
+        frame = queue.popleft()
+        if self._paused and len(queue) <= self._resume_at:
+            self._go_on()
+        return frame
 
     # What the session calls.
 
@@ -187,29 +201,25 @@ class ReceiveChannel:
         """From now on drop what finds the channel full, rather than stop reading."""
         self._spilling = True
         if self._paused:
-            self._paused = False
-            self._resume()
+            self._go_on()
 
     # How it works.
 
-    async def _receive(self) -> Frame:
+    async def _arrival(self) -> None:
+        """Wait until there is a frame."""
         while not self._queue:
-            await self._wait()
-        return self._take()
-
-    async def _wait(self) -> None:
-        if self._closed:
-            raise self._error()
-        receiver = self._loop.create_future()
-        self._receivers.append(receiver)
-        try:
-            await receiver
-        except BaseException:
-            if receiver in self._receivers:
-                self._receivers.remove(receiver)
-            elif self._queue:  # woken, and then cancelled: the frame is another's
-                self._wake(1)
-            raise
+            if self._closed:
+                raise self._error()
+            receiver = self._loop.create_future()
+            self._receivers.append(receiver)
+            try:
+                await receiver
+            except BaseException:
+                if receiver in self._receivers:
+                    self._receivers.remove(receiver)
+                elif self._queue:  # woken, and then cancelled: it is another's turn
+                    self._wake(1)
+                raise
 
     def _wake(self, number: int) -> None:
         """Wake so many of those that wait, longest first."""
@@ -223,13 +233,6 @@ class ReceiveChannel:
     def _error(self) -> WebSocketError:
         return self._end.renewed()
 
-    def _take(self) -> Frame:
-        frame = self._queue.popleft()
-        if self._paused:
-            self._size -= len(frame)
-            self._make_room()
-        return frame
-
     def _is_full(self) -> bool:
         """Whether a limit is reached, by exact count."""
         if self._size >= self._max_bytes:
@@ -237,21 +240,29 @@ class ReceiveChannel:
         return len(self._queue) >= self._capacity or self._size >= self._max_bytes
 
     def _filled(self) -> None:
-        if self._paused or self._spilling or not self._is_full():
+        if self._spilling or not self._is_full():
             return
         if self._config.on_overflow is ChannelOverflow.CLOSE:
             self._on_overflow(ChannelOverflowError("The incoming channel is full"))
             return
-        self._size = sum(map(len, self._queue))
-        self._paused = True
-        self._pause()
+        self._resume_at = self._half()
+        if not self._paused:
+            self._paused = True
+            self._pause()
 
-    def _make_room(self) -> None:
-        """Go on reading once half of the room is free."""
-        if (
-            self._paused
-            and len(self._queue) <= self._capacity / 2
-            and self._size <= self._max_bytes / 2
-        ):
-            self._paused = False
-            self._resume()
+    def _half(self) -> int:
+        """How many of the newest frames take up half of the room, or less."""
+        most = min(len(self._queue), int(min(self._capacity, sys.maxsize)) // 2)
+        if self._size <= self._max_bytes / 2:
+            return most
+        size = 0
+        for number, frame in enumerate(reversed(self._queue)):
+            size += len(frame)
+            if number == most or size > self._max_bytes / 2:
+                return number
+        return most
+
+    def _go_on(self) -> None:
+        """There is room: read again."""
+        self._paused = False
+        self._resume()
