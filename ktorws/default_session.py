@@ -116,7 +116,7 @@ class DefaultWebSocketSession(WebSocketSession):
 
     def frames_received(self, frames: list[Frame], size: int) -> None:
         """Answer the control frames, deliver the rest through the extensions."""
-        if self._close_received:
+        if self._close_received or self._violation is not None:
             return
         messages: list[Frame] = []
         for frame in frames:
@@ -167,7 +167,7 @@ class DefaultWebSocketSession(WebSocketSession):
                 processed.append(frame)
         except WebSocketError as error:
             self.incoming.deliver(processed, sum(map(len, processed)))
-            self.failed(error)
+            self.violated(error)
             return []
         return processed
 

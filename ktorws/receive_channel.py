@@ -37,6 +37,7 @@ class ReceiveChannel:
         "_capacity",
         "_closed",
         "_config",
+        "_drained",
         "_end",
         "_loop",
         "_max_bytes",
@@ -74,6 +75,7 @@ class ReceiveChannel:
         self._paused = False
         self._resume_at = 0  # while paused: reading goes on when so few frames wait
         self._spilling = False
+        self._drained: Callable[[], None] | None = None
         self._closed = False
         self._end: WebSocketError = ClosedReceiveChannelError()
         self._receivers: deque[asyncio.Future[None]] = deque()
@@ -197,6 +199,13 @@ class ReceiveChannel:
         self._end = error
         self._wake(len(self._receivers))
 
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back when a reader finds nothing more; at once if one waits already."""
+        if self._queue:
+            self._drained = callback
+        else:
+            callback()
+
     def spill(self) -> None:
         """From now on drop what finds the channel full, rather than stop reading."""
         self._spilling = True
@@ -208,6 +217,9 @@ class ReceiveChannel:
     async def _arrival(self) -> None:
         """Wait until there is a frame."""
         while not self._queue:
+            if self._drained is not None:
+                drained, self._drained = self._drained, None
+                drained()
             if self._closed:
                 raise self._error()
             receiver = self._loop.create_future()

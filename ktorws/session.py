@@ -48,7 +48,7 @@ LINGER = 1.0
 class FrameConnection(Protocol):
     """What a session stands on. None of its methods waits but `flush`.
 
-    It calls the session's `frames_received`, `failed`, `writing_paused`,
+    It calls the session's `frames_received`, `violated`, `writing_paused`,
     `writing_resumed` and `connection_lost`, and its channels' `deliver` and
     `demand_turn`.
     """
@@ -152,6 +152,8 @@ class WebSocketSession:
         self._close_sent = False
         self._close_received = False
         self._failure: WebSocketError | None = None
+        self._violation: WebSocketError | None = None
+        self._grace: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     # What the user calls.
@@ -318,6 +320,8 @@ class WebSocketSession:
 
     def frames_received(self, frames: list[Frame], size: int) -> None:
         """Take what one read brought; a raw session delivers all up to a Close."""
+        if self._close_received:
+            return
         for index, frame in enumerate(frames):
             if isinstance(frame, Frame.Close):
                 self.incoming.deliver(frames[: index + 1], size)
@@ -325,10 +329,22 @@ class WebSocketSession:
                 return
         self.incoming.deliver(frames, size)
 
-    def failed(self, error: WebSocketError) -> None:
-        """End the session for a violation, telling the peer."""
-        if self._close_received:
+    def violated(self, error: WebSocketError) -> None:
+        """The peer broke a rule: nothing after that counts.
+
+        What came before does, and may still be answered: the session fails when its
+        reader asks for more than that, or after `LINGER` seconds.
+        """
+        if self._close_received or self._violation is not None:
             return  # what comes after a Close frame is not judged
+        self._violation = error
+        self.incoming.when_drained(self._fail_for_violation)
+        if self._failure is None:
+            clock = self._connection.clock
+            self._grace = clock.call_later(LINGER, self._fail_for_violation)
+
+    def failed(self, error: WebSocketError) -> None:
+        """End the session at once, telling the peer why."""
         code = error.close_code or Codes.INTERNAL_ERROR
         self._fail(error, CloseReason(code, _shortened(str(error))))
 
@@ -345,9 +361,7 @@ class WebSocketSession:
         if self._ended.is_completed:
             return
         if not (self._close_sent or self._close_received or self._failure):
-            lost = ConnectionLostError("The connection was lost without a Close frame")
-            lost.__cause__ = error
-            self._failure = lost
+            self._failure = self._violation or _lost(error)
         if not self._reason.is_completed:
             self._reason.complete(
                 CloseReason(
@@ -356,8 +370,9 @@ class WebSocketSession:
                 )
             )
         self._shut()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for timer in (self._deadline, self._grace):
+            if timer is not None:
+                timer.cancel()
         self._ended.complete(None)
 
     # How it works.
@@ -406,6 +421,10 @@ class WebSocketSession:
         if not self._connection.is_client:
             self._connection.end()
 
+    def _fail_for_violation(self) -> None:
+        if self._violation is not None:
+            self.failed(self._violation)
+
     def _fail(self, error: WebSocketError, reason: CloseReason) -> None:
         """End everything with this error; the peer gets the reason."""
         if self._failure is not None or self._ended.is_completed:
@@ -448,6 +467,12 @@ class WebSocketSession:
         self._deadline = self._connection.clock.call_later(
             delay, self._connection.abort
         )
+
+
+def _lost(cause: Exception | None) -> ConnectionLostError:
+    error = ConnectionLostError("The connection was lost without a Close frame")
+    error.__cause__ = cause
+    return error
 
 
 def _reason_of(frame: Frame.Close) -> CloseReason:

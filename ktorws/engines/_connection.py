@@ -250,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         elif frames:
             self._deliver(frames, decoder.size)
         if decoder.error is not None:
-            self._session.failed(decoder.error)
+            self._session.violated(decoder.error)
 
     def _uncork(self) -> None:
         """The iteration is over."""
