@@ -16,7 +16,7 @@ LOG := $(CURDIR)/$(VENV)/log
 BUILD   := $(or $(KTORWS_BUILD),release)
 BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
-COPIED  := ktorws tests examples tools pyproject.toml setup.py $(wildcard README.md) LICENSE
+COPIED  := ktorws tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
 OWN_TARGET  := --ignore=tests/stress --ignore=tests/leaks
 

@@ -17,8 +17,9 @@ from ktorws.client_session import (
 from ktorws.close_reason import CloseReason
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
-from ktorws.engines.base import HttpClientEngine
+from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
+from ktorws.engines.mock import MockClock, MockEngine, MockPeer
 from ktorws.exceptions import (
     ChannelOverflowError,
     ClosedReceiveChannelError,
@@ -60,8 +61,7 @@ from ktorws.serialization import (
     WebSocketContentConverter,
 )
 from ktorws.session import WebSocketSession
-
-__version__ = "0.1.0"
+from ktorws.version import __version__
 
 __all__ = [
     "CIO",
@@ -96,8 +96,12 @@ __all__ = [
     "InvalidHandshakeError",
     "InvalidTextError",
     "JsonConverter",
+    "MockClock",
+    "MockEngine",
+    "MockPeer",
     "MsgspecConverter",
     "OpenTimeoutError",
+    "Opening",
     "PingTimeoutError",
     "ProtocolViolationError",
     "PydanticConverter",
@@ -115,6 +119,7 @@ __all__ = [
     "WebSocketExtensionHeader",
     "WebSocketSession",
     "WebSockets",
+    "__version__",
     "bounded",
     "unlimited",
 ]

@@ -13,7 +13,7 @@ cdef extern from "_utf8.h" nogil:
 
 cdef class Frame:
     cdef bytes _data         # the payload; None while only the text is known
-    cdef str _text           # a whole text's characters; None while only octets are known
+    cdef str _text           # a whole text's characters; None while not decoded
     cdef Py_ssize_t _size    # of the payload in octets
     cdef uint8_t _flags      # FIN and RSV1-3, as in octet 0
     cdef uint8_t _opcode     # of the message, never CONTINUATION
@@ -150,3 +150,9 @@ cdef class FrameEncoder:
     cdef int draw_key(self, Outgoing *out) except -1
     cdef int write(self, uint8_t *to, Outgoing *out) noexcept
     cdef int make_room(self, Py_ssize_t size) except -1
+
+
+cdef class PayloadBuffer:
+    cdef PyObject *payload
+    cdef Py_ssize_t capacity
+    cdef Py_ssize_t filled

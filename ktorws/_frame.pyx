@@ -278,7 +278,7 @@ cdef class BinaryFrame(Frame):
 @cython.final
 @cython.no_gc
 cdef class CloseFrame(Frame):
-    """``Frame.Close``: nothing more comes; with a reason or without (RFC 6455 §5.5.1)."""
+    """``Frame.Close``: nothing more comes, perhaps for a reason (RFC 6455 §5.5.1)."""
 
     def __init__(self, reason=None):
         if reason is None:
@@ -396,8 +396,8 @@ cdef bytes _payload(data, str rule):
 cdef _check_control(int opcode, bytes data):
     if len(data) > MAX_CONTROL:
         raise ValueError(
-            f"Control frames must not exceed {MAX_CONTROL} bytes (RFC 6455 section 5.5), "
-            f"but this {FrameType(opcode).name} has {len(data)}"
+            f"Control frames must not exceed {MAX_CONTROL} bytes "
+            f"(RFC 6455 section 5.5), but this {FrameType(opcode).name} has {len(data)}"
         )
 
 
@@ -472,7 +472,9 @@ cdef class MaskKeys:
         if self.used == PyBytes_GET_SIZE(self.block):
             block = self.source(KEYS_SIZE)
             if type(block) is not bytes or len(block) != KEYS_SIZE:
-                raise ValueError(f"The source of masking keys must give {KEYS_SIZE} bytes")
+                raise ValueError(
+                    f"The source of masking keys must give {KEYS_SIZE} bytes"
+                )
             self.block = <bytes>block
             self.used = 0
         memcpy(key, PyBytes_AS_STRING(self.block) + self.used, 4)
@@ -525,9 +527,13 @@ cdef class FrameDecoder:
     @max_frame_size.setter
     def max_frame_size(self, value):
         if not isinstance(value, int):
-            raise TypeError(f"max_frame_size must be an int, not {type(value).__name__}")
+            raise TypeError(
+                f"max_frame_size must be an int, not {type(value).__name__}"
+            )
         if not 1 <= value <= 0x7FFFFFFFFFFFFFFF:
-            raise ValueError(f"max_frame_size must be at least 1 and below 2^63: {value}")
+            raise ValueError(
+                f"max_frame_size must be at least 1 and below 2^63: {value}"
+            )
         self.limit = value
 
     def decode(self, data):
@@ -556,7 +562,7 @@ cdef class FrameDecoder:
         return PyMemoryView_FromObject(self)
 
     def buffer_updated(self, Py_ssize_t nbytes):
-        """The frames that ``nbytes`` octets complete, read into `get_buffer`'s memory."""
+        """The frames that ``nbytes`` octets in `get_buffer`'s memory complete."""
         cdef list frames = []
         self.special = False
         self.size = 0
@@ -770,7 +776,7 @@ cdef class FrameDecoder:
         return 0
 
     cdef int emit_whole(self, uint8_t *data, list frames) except -1:
-        """A data frame that needs no memory of this object's; ``data`` may be changed."""
+        """A data frame, all of it in ``data``, which may be changed."""
         cdef Frame frame
         cdef int flags = FIN if self.fin else 0
         cdef bint alone = self.opcode != CONTINUATION and self.fin
@@ -810,7 +816,9 @@ cdef class FrameDecoder:
         frames.append(frame)
         return 0
 
-    cdef bint judge_text(self, const uint8_t *data, Py_ssize_t size, bint end) except -1:
+    cdef bint judge_text(
+        self, const uint8_t *data, Py_ssize_t size, bint end
+    ) except -1:
         if self.message_is_text and (
             not ktorws_utf8_feed(&self.utf8, data, size) or (end and self.utf8.need)
         ):
@@ -903,7 +911,11 @@ cdef class FrameDecoder:
         moved = _new_bytes(NULL, size)
         if moved is NULL:
             raise MemoryError
-        memcpy(_bytes_memory(moved), _bytes_memory(self.payload), min(size, self.filled))
+        memcpy(
+            _bytes_memory(moved),
+            _bytes_memory(self.payload),
+            min(size, self.filled),
+        )
         Py_XDECREF(self.payload)
         self.payload = moved
         return 0
@@ -1150,6 +1162,52 @@ cdef class FrameEncoder:
         self.cork = larger
         self.capacity = room
         return 0
+
+
+# --- A payload that grows -----------------------------------------------------------
+
+
+@cython.final
+cdef class PayloadBuffer:
+    """Bytes put together from pieces without a second copy of the whole at the end."""
+
+    def __dealloc__(self):
+        Py_XDECREF(self.payload)
+
+    def append(self, bytes piece not None):
+        """Add a piece; gives the size of all."""
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(piece)
+        cdef Py_ssize_t room = self.filled + size
+        if self.payload is NULL:
+            self.payload = _new_bytes(NULL, room)
+            if self.payload is NULL:
+                raise MemoryError
+            self.capacity = room
+        elif room > self.capacity:
+            # A quarter ahead: large blocks move by their pages, not by copying.
+            room += room >> 2
+            self.capacity = 0
+            _resize_bytes(&self.payload, room)
+            self.capacity = room
+        memcpy(
+            _bytes_memory(self.payload) + self.filled, PyBytes_AS_STRING(piece), size
+        )
+        self.filled += size
+        return self.filled
+
+    def take(self):
+        """All of it; the buffer is empty then."""
+        cdef bytes data
+        if self.payload is NULL:
+            return b""
+        if self.capacity != self.filled:
+            _resize_bytes(&self.payload, self.filled)
+        data = <bytes>self.payload
+        Py_XDECREF(self.payload)
+        self.payload = NULL
+        self.capacity = 0
+        self.filled = 0
+        return data
 
 
 # --- The parts on their own -----------------------------------------------------------

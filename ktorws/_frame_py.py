@@ -701,6 +701,23 @@ class FrameEncoder:
         return bytes((octet_0, _MASK | form)) + extended + key + apply_mask(data, key)
 
 
+class PayloadBuffer:
+    """Bytes put together from pieces."""
+
+    def __init__(self) -> None:
+        self._payload = bytearray()
+
+    def append(self, piece: bytes) -> int:
+        """Add a piece; gives the size of all."""
+        self._payload += piece
+        return len(self._payload)
+
+    def take(self) -> bytes:
+        """All of it; the buffer is empty then."""
+        payload, self._payload = bytes(self._payload), bytearray()
+        return payload
+
+
 def apply_mask(data: Buffer, key: Buffer, offset: int = 0) -> bytes:
     """The data masked or unmasked, as if ``offset`` bytes came before it."""
     octets = _octets(data, "apply_mask() takes a bytes-like object, not {}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -17,7 +18,7 @@ from typing import (
 
 from ktorws.close_reason import CloseReason
 from ktorws.engines.base import HttpClientEngine, Opening
-from ktorws.exceptions import OpenTimeoutError
+from ktorws.exceptions import ConnectError, OpenTimeoutError
 from ktorws.features.base import HttpClientFeature, open_session
 from ktorws.features.redirect import HttpRedirect
 from ktorws.features.websockets import WebSockets
@@ -160,6 +161,8 @@ class HttpClient:
             RuntimeError: the client has been used already.
             TypeError, ValueError: the feature refuses an option.
         """
+        if isinstance(feature, HttpClientFeature):
+            raise TypeError("install() takes a feature's class, features= the object")
         if args:
             raise TypeError("A feature's options are keyword arguments")
         if self._used:
@@ -188,8 +191,8 @@ class HttpClient:
 
     def feature_or_none(self, kind: type[F]) -> F | None:
         """The installed feature of this class, or None."""
-        found = self._features.get(kind)
-        return found if isinstance(found, kind) else None
+        found = (f for f in self._features.values() if isinstance(f, kind))
+        return next(found, None)
 
     # Sessions.
 
@@ -214,7 +217,7 @@ class HttpClient:
             HandshakeError: the server refused; carries the response.
             InvalidHandshakeError: the server's answer is wrong.
         """
-        return SessionContext(lambda: self._open_default("ws", url, options), block)
+        return SessionContext(self._opener("ws", url, options, raw=False), block)
 
     websocket = ws
 
@@ -226,13 +229,14 @@ class HttpClient:
         **options: Unpack[RequestOptions],
     ) -> SessionContext[DefaultClientWebSocketSession, R]:
         """As `ws`, over TLS unless the URL's own scheme says else."""
-        return SessionContext(lambda: self._open_default("wss", url, options), block)
+        return SessionContext(self._opener("wss", url, options, raw=False), block)
 
     async def websocket_session(
         self, url: str | URL | None = None, **options: Unpack[RequestOptions]
     ) -> DefaultClientWebSocketSession:
         """A session that the caller closes. Raises as `ws`."""
-        return await self._open_default("ws", url, options)
+        opened = await self._opener("ws", url, options, raw=False)()
+        return cast("DefaultClientWebSocketSession", opened)
 
     def ws_raw(
         self,
@@ -242,7 +246,7 @@ class HttpClient:
         **options: Unpack[RequestOptions],
     ) -> SessionContext[ClientWebSocketSession, R]:
         """As `ws`, but a raw session: every frame, nothing answered for you."""
-        return SessionContext(lambda: self._open_raw("ws", url, options), block)
+        return SessionContext(self._opener("ws", url, options, raw=True), block)
 
     websocket_raw = ws_raw
 
@@ -254,13 +258,14 @@ class HttpClient:
         **options: Unpack[RequestOptions],
     ) -> SessionContext[ClientWebSocketSession, R]:
         """As `ws_raw`, over TLS unless the URL's own scheme says else."""
-        return SessionContext(lambda: self._open_raw("wss", url, options), block)
+        return SessionContext(self._opener("wss", url, options, raw=True), block)
 
     async def websocket_raw_session(
         self, url: str | URL | None = None, **options: Unpack[RequestOptions]
     ) -> ClientWebSocketSession:
         """A raw session that the caller closes. Raises as `ws`."""
-        return await self._open_raw("ws", url, options)
+        opened = await self._opener("ws", url, options, raw=True)()
+        return cast("ClientWebSocketSession", opened)
 
     # The end.
 
@@ -289,37 +294,37 @@ class HttpClient:
 
     # How it works.
 
-    async def _open_default(
-        self, scheme: str, url: str | URL | None, options: RequestOptions
-    ) -> DefaultClientWebSocketSession:
-        session = await self._open(scheme, url, options, raw=False)
-        return cast("DefaultClientWebSocketSession", session)
-
-    async def _open_raw(
-        self, scheme: str, url: str | URL | None, options: RequestOptions
-    ) -> ClientWebSocketSession:
-        session = await self._open(scheme, url, options, raw=True)
-        return cast("ClientWebSocketSession", session)
-
-    async def _open(
+    def _opener(
         self, scheme: str, url: str | URL | None, options: RequestOptions, *, raw: bool
-    ) -> WebSocketSession:
-        config = self.feature(WebSockets).config
+    ) -> Callable[[], Awaitable[Any]]:
+        """Check what can be checked at once; what it gives opens the session."""
+        self.feature(WebSockets)
         self._check_open()
-        self._used = True
+        if unknown := options.keys() - RequestOptions.__annotations__.keys():
+            raise TypeError(f"Unknown options: {', '.join(sorted(unknown))}")
         parts = dict(options)
         configure = parts.pop("request", None)
         sock = parts.pop("sock", None)
         request = HttpRequestBuilder.of(url, scheme=scheme, **cast("Any", parts))
         if configure is not None:
             cast("Callable[[HttpRequestBuilder], object]", configure)(request)
+        return lambda: self._open(request, cast("socket.socket | None", sock), raw=raw)
+
+    async def _open(
+        self, request: HttpRequestBuilder, sock: socket.socket | None, *, raw: bool
+    ) -> WebSocketSession:
+        self._check_open()
+        self._used = True
+        config = self.feature(WebSockets).config
+        if raw:  # its frames are as they are on the wire, as in Ktor
+            config = dataclasses.replace(config, extensions=())
         opening: Opening | None = None
 
         async def engine(request: HttpRequestBuilder) -> WebSocketSession:
             nonlocal opening
-            opening = Opening(
-                request.build(), config, raw, cast("socket.socket | None", sock)
-            )
+            if sock is not None and opening is not None:
+                raise ConnectError("The socket given served the first attempt already")
+            opening = Opening(request.build(), config, raw, sock)
             self.engine.check(opening)
             return await self.engine.open(opening)
 

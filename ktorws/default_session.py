@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ktorws.close_reason import CloseReason
     from ktorws.deferred import Deferred
     from ktorws.extensions import WebSocketExtension
-    from ktorws.session import FrameConnection, SessionConfig
+    from ktorws.frame_connection import FrameConnection
+    from ktorws.session_config import SessionConfig
 
 
 class DefaultWebSocketSession(WebSocketSession):
@@ -165,9 +166,9 @@ class DefaultWebSocketSession(WebSocketSession):
                 for extension in reversed(self.extensions):
                     frame = extension.process_incoming_frame(frame)  # noqa: PLW2901
                 processed.append(frame)
-        except WebSocketError as error:
+        except Exception as error:
             self.incoming.deliver(processed, sum(map(len, processed)))
-            self.violated(error)
+            self.violated(_as_ours(error))
             return []
         return processed
 
@@ -187,11 +188,24 @@ class DefaultWebSocketSession(WebSocketSession):
         self.failed(PingTimeoutError("Ping timeout"))
 
 
+def _as_ours(error: Exception) -> WebSocketError:
+    """What an extension raised, as an error that can end a session."""
+    if isinstance(error, WebSocketError):
+        return error
+    ours = WebSocketError("An extension failed")
+    ours.__cause__ = error
+    return ours
+
+
 def interval_in_seconds(value: float | timedelta | None) -> float | None:
-    """A ping interval as seconds; None, 0 and, as in Ktor 1.x, below 0 mean off."""
+    """A ping interval as seconds; None, 0 and, as in Ktor 1.x, below 0 mean off.
+
+    Raises:
+        TypeError: it is no number of seconds.
+    """
     if value is None:
         return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = _seconds("ping_interval", value)
     return seconds if seconds > 0 else None
 
 
@@ -200,8 +214,17 @@ def positive_seconds(name: str, value: float | timedelta) -> float:
 
     Raises:
         ValueError: it is not above 0.
+        TypeError: it is no number of seconds.
     """
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    seconds = _seconds(name, value)
     if not seconds > 0:
         raise ValueError(f"{name} must be above 0, not {value!r}")
     return seconds
+
+
+def _seconds(name: str, value: float | timedelta) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds or a timedelta: {value!r}")
+    return float(value)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ktorws.frame import Frame
+    from ktorws.session import WebSocketSession
 
 P = ParamSpec("P")
 E_co = TypeVar("E_co", bound="WebSocketExtension", covariant=True)
@@ -188,6 +189,11 @@ class WebSocketExtension(ABC):
         self, requested: Sequence[WebSocketExtensionHeader]
     ) -> list[WebSocketExtensionHeader]:
         """What to answer to all that the client offered; empty not to be used."""
+
+    def session_opened(  # noqa: B027  most need not know
+        self, session: WebSocketSession
+    ) -> None:
+        """Take note of the session that the extension serves."""
 
     @abstractmethod
     def process_outgoing_frame(self, frame: Frame) -> Frame:

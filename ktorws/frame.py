@@ -13,8 +13,10 @@ __all__ = [
     "FrameDecoder",
     "FrameEncoder",
     "MaskKeys",
+    "PayloadBuffer",
     "ReadBuffer",
     "Sendable",
+    "is_utf8",
 ]
 
 if TYPE_CHECKING:
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
         FrameDecoder,
         FrameEncoder,
         MaskKeys,
+        PayloadBuffer,
         ReadBuffer,
         Sendable,
+        is_utf8,
     )
 else:
     try:
@@ -37,9 +41,13 @@ else:
             FrameDecoder,
             FrameEncoder,
             MaskKeys,
+            PayloadBuffer,
             ReadBuffer,
+            is_utf8,
         )
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "ktorws._frame":
+            raise
         from ktorws._frame_py import (
             CODEC,
             DEFAULT_MAX_FRAME_SIZE,
@@ -47,7 +55,9 @@ else:
             FrameDecoder,
             FrameEncoder,
             MaskKeys,
+            PayloadBuffer,
             ReadBuffer,
+            is_utf8,
         )
 
     #: What can be sent: a frame, a str as text, a bytes-like object as binary.

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import os
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ktorws.exceptions import HandshakeError, InvalidHandshakeError
@@ -20,6 +19,7 @@ from ktorws.http_message import (
     list_elements,
     refusal_octets,
 )
+from ktorws.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +45,7 @@ __all__ = [
 
 KEY_SIZE = 16  # bytes, before base64
 VERSION = "13"
+USER_AGENT = f"ktorws/{__version__}"
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SWITCHING_PROTOCOLS = 101
@@ -102,7 +103,7 @@ class ClientHandshake:
         lines = [("Host", headers.pop("Host", request.host_header))]
         lines += headers.items()
         if "User-Agent" not in headers:
-            lines.append(("User-Agent", _user_agent()))
+            lines.append(("User-Agent", USER_AGENT))
         if "Accept" not in headers:
             lines.append(("Accept", "*/*"))
         # Some servers compare "Upgrade" letter by letter, capital included.
@@ -276,10 +277,3 @@ def _refuse(
     status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> NoReturn:
     raise RequestRefusedError(status, None, headers, detail)
-
-
-@cache
-def _user_agent() -> str:
-    from ktorws import __version__  # noqa: PLC0415  written nowhere else
-
-    return f"ktorws/{__version__}"

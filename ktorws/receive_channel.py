@@ -20,7 +20,7 @@ from ktorws.exceptions import (
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from ktorws.channels import ChannelConfig
     from ktorws.frame import Frame
@@ -135,6 +135,15 @@ class ReceiveChannel:
             self._go_on()
         return frames
 
+    async def batches(self, limit: int | None = None) -> AsyncIterator[list[Frame]]:
+        """All frames, in the lists that `receive_many` gives; ends as a loop does."""
+        while True:
+            try:
+                frames = await self.receive_many(limit)
+            except ClosedReceiveChannelError:
+                return
+            yield frames
+
     async def receive_catching(self) -> ChannelResult[Frame]:
         """As `receive`, but the end of the channel is a result, not an error."""
         try:
@@ -193,7 +202,8 @@ class ReceiveChannel:
 
     def end(self, error: WebSocketError) -> None:
         """No more frames: after those at hand, this error is raised."""
-        if self._closed:
+        if self._closed:  # by `cancel`, when nobody knew the reason
+            self._end.close_reason = self._end.close_reason or error.close_reason
             return
         self._closed = True
         self._end = error
@@ -255,7 +265,8 @@ class ReceiveChannel:
         if self._spilling or not self._is_full():
             return
         if self._config.on_overflow is ChannelOverflow.CLOSE:
-            self._on_overflow(ChannelOverflowError("The incoming channel is full"))
+            if len(self._queue) > self._capacity or self._size > self._max_bytes:
+                self._on_overflow(ChannelOverflowError("The incoming channel is full"))
             return
         self._resume_at = self._half()
         if not self._paused:

@@ -6,7 +6,6 @@ each with its own message, until the connection has room.
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import deque
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from ktorws.exceptions import ChannelOverflowError, ClosedSendChannelError
 from ktorws.frame import Frame
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from ktorws.channels import ChannelConfig
@@ -160,9 +160,6 @@ class SendChannel:
         if isinstance(frame, Frame.Close):
             self._close(frame)
             return
-        if self._turn_due:
-            self._turn_due = False
-            await asyncio.sleep(0)
         await self._admission()
         try:
             self._write(frame)
@@ -172,11 +169,13 @@ class SendChannel:
 
     async def _admission(self) -> None:
         """Wait until it is this sender's turn and there is room."""
-        if not self._closed and (self._senders or self._is_full()):
-            if self._config.on_overflow is ChannelOverflow.CLOSE:
-                self._on_overflow(ChannelOverflowError("The outgoing channel is full"))
-            else:
-                await self._wait()
+        if self._is_full() and self._config.on_overflow is ChannelOverflow.CLOSE:
+            self._on_overflow(ChannelOverflowError("The outgoing channel is full"))
+        elif self._turn_due or self._senders or self._is_full():
+            if self._turn_due:
+                self._turn_due = False
+                self._loop.call_soon(self._admit_next)
+            await self._wait()
         if self._closed:
             raise self._end.renewed()
 

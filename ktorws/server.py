@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 from ktorws.close_reason import CloseReason
 from ktorws.default_session import DefaultWebSocketSession
-from ktorws.engines._connection import Connection
+from ktorws.engines._connection import new_session
 from ktorws.engines._upgrade import HeadReader
+from ktorws.exceptions import (
+    ClosedReceiveChannelError,
+    ClosedSendChannelError,
+    ConnectionLostError,
+)
 from ktorws.features.websockets import WebSockets
 from ktorws.handshake import accept, check_request
 from ktorws.http_head import RequestParser
@@ -29,6 +34,13 @@ if TYPE_CHECKING:
     from ktorws.http_message import HttpRequestHead
 
 logger = logging.getLogger(__name__)
+
+#: What a handler runs into when it goes on after its client has left.
+_CLIENT_LEFT = (
+    ClosedReceiveChannelError,
+    ClosedSendChannelError,
+    ConnectionLostError,
+)
 
 H = TypeVar("H", bound="Callable[..., Awaitable[object]]")
 
@@ -69,7 +81,7 @@ class WebSocketServer:
     """Accepts sessions; an async context manager that listens meanwhile.
 
     When a handler returns its session is closed with code 1000, when it raises with
-    1011 and a log entry.
+    1011 and a log entry; the errors that say that the client has left are none.
 
     Args:
         host: the address to listen on.
@@ -142,14 +154,17 @@ class WebSocketServer:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        if self._listener is None or not self._listener.sockets:
-            raise RuntimeError("The server does not listen on a port")
-        return cast("int", self._listener.sockets[0].getsockname()[1])
+        sockets = self._listener.sockets if self._listener is not None else ()
+        address = sockets[0].getsockname() if sockets else None
+        if not isinstance(address, tuple):  # a Unix socket's is a path
+            raise RuntimeError("The server does not listen on a port")  # noqa: TRY004
+        return cast("int", address[1])
 
     @property
     def sessions(self) -> list[WebSocketSession]:
         """Those that are open."""
-        return [g.session for g in self._guests if g.session is not None]
+        sessions = [g.session for g in self._guests if g.session is not None]
+        return [session for session in sessions if not session.has_ended]
 
     async def close(self) -> None:
         """Accept nobody any more, and close every session with code 1001.
@@ -219,6 +234,8 @@ class _Guest:
         self._timer = loop.call_later(self._config.open_timeout, self._too_slow)
         self.reader = HeadReader(self._parser, self._requested, self._failed)
         server._guests.add(self)  # noqa: SLF001
+        if server._closing:  # noqa: SLF001  it had been accepted just before
+            self._finish()
 
     async def leave(self) -> None:
         """End it, as gently as time allows."""
@@ -243,26 +260,19 @@ class _Guest:
         accepted = accept(
             request,
             subprotocols=() if route.protocol is None else (route.protocol,),
-            extensions=[make() for make in self._config.extensions],
-        )
-        negotiated = accepted.negotiated
-        connection = Connection(
-            self._loop,
-            is_client=False,
-            max_frame_size=self._config.max_frame_size,
-            reassemble=not route.raw,
-            reserved=functools.reduce(
-                lambda bits, e: bits | e.reserved, negotiated.extensions, 0
-            ),
+            # A raw session gets frames as they are on the wire.
+            extensions=()
+            if route.raw
+            else [make() for make in self._config.extensions],
         )
         transport = cast("asyncio.Transport", self.reader.transport)
-        kind = WebSocketServerSession if route.raw else DefaultWebSocketServerSession
-        session = kind(
-            connection,
+        session, connection = new_session(
+            WebSocketServerSession if route.raw else DefaultWebSocketServerSession,
+            self._loop,
             self._config,
+            accepted.negotiated,
+            is_client=False,
             call=ServerCall(request, transport.get_extra_info("peername")),
-            subprotocol=negotiated.subprotocol,
-            extensions=negotiated.extensions,
         )
         self.session = session
         self._done = True
@@ -275,6 +285,8 @@ class _Guest:
         try:
             async with session:
                 await route.handler(session)
+        except _CLIENT_LEFT as error:
+            logger.debug("WebSocket handler ended with its session: %s", error)
         except Exception:
             logger.exception("WebSocket handler failed")
         finally:
@@ -309,6 +321,7 @@ class _Guest:
         self._timer.cancel()
         if self.reader.transport is not None:
             self.reader.transport.close()
+        self.reader.unwanted = True
         self._server._guests.discard(self)  # noqa: SLF001
 
     def _gone(self) -> None:

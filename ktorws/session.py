@@ -8,21 +8,19 @@ a `FrameConnection`, which an engine or the server provides.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ktorws.channels import WebSocketChannelsConfig
 from ktorws.close_reason import CloseReason
+from ktorws.closing import LOST, NORMAL, lost, reason_for, reason_of
 from ktorws.deferred import Deferred
 from ktorws.exceptions import (
     ClosedReceiveChannelError,
     ClosedSendChannelError,
-    ConnectionLostError,
     SessionCancelledError,
     WebSocketConverterNotFoundError,
     WebSocketError,
 )
-from ktorws.frame import DEFAULT_MAX_FRAME_SIZE, Frame
+from ktorws.frame import Frame
 from ktorws.receive_channel import ReceiveChannel
 from ktorws.send_channel import SendChannel
 from ktorws.serialization import deserialize
@@ -31,77 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
-    from ktorws.extensions import WebSocketExtension, WebSocketExtensionFactory
+    from ktorws.extensions import WebSocketExtension
     from ktorws.frame import Sendable
-    from ktorws.ping_pong import Clock
+    from ktorws.frame_connection import FrameConnection
     from ktorws.serialization import WebSocketContentConverter
+    from ktorws.session_config import SessionConfig
 
 T = TypeVar("T")
 E = TypeVar("E", bound="WebSocketExtension")
 
-Codes = CloseReason.Codes
-NORMAL = CloseReason(Codes.NORMAL, "")
 #: Seconds that a failed or abandoned connection may take to send its Close frame.
 LINGER = 1.0
-
-
-class FrameConnection(Protocol):
-    """What a session stands on. None of its methods waits but `flush`.
-
-    It calls the session's `frames_received`, `violated`, `writing_paused`,
-    `writing_resumed` and `connection_lost`, and its channels' `deliver` and
-    `demand_turn`.
-    """
-
-    loop: asyncio.AbstractEventLoop
-    clock: Clock
-    is_client: bool
-    masking: bool
-    max_frame_size: int
-
-    @property
-    def backlog_bytes(self) -> int:
-        """How many bytes wait here for a transport that takes no more."""
-
-    @property
-    def is_writable(self) -> bool:
-        """Whether what is written goes out without waiting here."""
-
-    @property
-    def deafness(self) -> float:
-        """For how many seconds in all reading was paused."""
-
-    def write(self, message: Sendable) -> None:
-        """Encode one frame behind those before it, and send it soon."""
-
-    async def flush(self) -> None:
-        """Wait until all that was written has left for the network."""
-
-    def pause_reading(self) -> None:
-        """Deliver no more until told to."""
-
-    def resume_reading(self) -> None:
-        """Deliver again."""
-
-    def end(self) -> None:
-        """Send what was written, then close; `connection_lost` follows."""
-
-    def abort(self) -> None:
-        """Close at once; `connection_lost` follows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionConfig:
-    """How a session is opened, behaves and ends; times in seconds, sizes in bytes."""
-
-    ping_interval: float | None = None
-    timeout: float = 15.0
-    max_frame_size: int = DEFAULT_MAX_FRAME_SIZE
-    channels: WebSocketChannelsConfig = field(default_factory=WebSocketChannelsConfig)
-    extensions: tuple[WebSocketExtensionFactory[WebSocketExtension], ...] = ()
-    content_converter: WebSocketContentConverter | None = None
-    open_timeout: float = 10.0
-    close_timeout: float = 10.0
 
 
 class WebSocketSession:
@@ -155,6 +93,8 @@ class WebSocketSession:
         self._violation: WebSocketError | None = None
         self._grace: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        for extension in self.extensions:
+            extension.session_opened(self)
 
     # What the user calls.
 
@@ -218,7 +158,9 @@ class WebSocketSession:
         """
         if not isinstance(reason, CloseReason):
             raise TypeError(f"close() takes a CloseReason, not {type(reason).__name__}")
-        self._send_close(Frame.Close(reason))
+        frame = Frame.Close(reason)
+        self._fail_for_violation()  # of the peer's, where one is still to be told
+        self._send_close(frame)
         self.incoming.spill()
         await self._ended
 
@@ -228,7 +170,9 @@ class WebSocketSession:
         As in Ktor, a cancellation is a normal end: code 1000.
         """
         cancelled = isinstance(error, asyncio.CancelledError)
-        await self.close(NORMAL if cancelled else CloseReason(Codes.INTERNAL_ERROR, ""))
+        await self.close(
+            NORMAL if cancelled else CloseReason(CloseReason.Codes.INTERNAL_ERROR, "")
+        )
 
     @property
     def has_ended(self) -> bool:
@@ -306,15 +250,10 @@ class WebSocketSession:
 
     def __repr__(self) -> str:
         """Its class, state and close reason."""
-        state = (
-            "ended"
-            if self._ended.is_completed
-            else "open"
-            if self.is_active
-            else "closing"
-        )
-        reason = self._reason.get_completed() if self._reason.is_completed else None
-        return f"<{type(self).__name__} {state}{f' {reason}' if reason else ''}>"
+        state = "open" if self.is_active else "closing"
+        state = "ended" if self.has_ended else state
+        reason = f" {self._reason.get_completed()}" if self._reason.is_completed else ""
+        return f"<{type(self).__name__} {state}{reason}>"
 
     # What the connection calls.
 
@@ -345,8 +284,7 @@ class WebSocketSession:
 
     def failed(self, error: WebSocketError) -> None:
         """End the session at once, telling the peer why."""
-        code = error.close_code or Codes.INTERNAL_ERROR
-        self._fail(error, CloseReason(code, _shortened(str(error))))
+        self._fail(error, reason_for(error))
 
     def writing_paused(self) -> None:
         """The connection takes no more: senders wait."""
@@ -361,14 +299,10 @@ class WebSocketSession:
         if self._ended.is_completed:
             return
         if not (self._close_sent or self._close_received or self._failure):
-            self._failure = self._violation or _lost(error)
+            self._failure = self._violation or lost(error)
         if not self._reason.is_completed:
-            self._reason.complete(
-                CloseReason(
-                    Codes.CLOSED_ABNORMALLY,
-                    "Connection was closed without close frame",
-                )
-            )
+            violation = self._violation
+            self._reason.complete(LOST if violation is None else reason_for(violation))
         self._shut()
         for timer in (self._deadline, self._grace):
             if timer is not None:
@@ -402,7 +336,7 @@ class WebSocketSession:
             return
         frame = Frame.Close(NORMAL) if frame is None else frame
         self._close_sent = True
-        self._reason.complete(_reason_of(frame))
+        self._reason.complete(reason_of(frame))
         self._shut_outgoing()
         self._connection.write(frame)
         self._set_deadline(self._config.close_timeout)
@@ -411,7 +345,7 @@ class WebSocketSession:
 
     def _closed_by_peer(self, frame: Frame.Close) -> None:
         self._close_received = True
-        self._reason.complete(_reason_of(frame))
+        self._reason.complete(reason_of(frame))
         self._shut()
         if self._close_sent:
             self._handshake_done()
@@ -420,6 +354,8 @@ class WebSocketSession:
         # RFC 6455 §7.1.1: the server closes TCP first; a client waits for that.
         if not self._connection.is_client:
             self._connection.end()
+            if self._connection.is_writable:  # else a backlog is still to leave
+                self._set_deadline(min(self._config.close_timeout, LINGER))
 
     def _fail_for_violation(self) -> None:
         if self._violation is not None:
@@ -436,23 +372,18 @@ class WebSocketSession:
 
     def _shut(self) -> None:
         """Nothing more will be received or sent."""
-        reason = self._reason.get_completed()
-        if self._failure is not None:
-            self._failure.close_reason = reason
-            self.incoming.end(self._failure)
-        else:
-            error = ClosedReceiveChannelError(f"The session was closed: {reason}")
-            error.close_reason = reason
-            self.incoming.end(error)
+        self.incoming.end(self._end(ClosedReceiveChannelError))
         self._shut_outgoing()
 
     def _shut_outgoing(self) -> None:
-        error = self._failure
-        if error is None:
-            reason = self._reason.get_completed()
-            error = ClosedSendChannelError(f"The session was closed: {reason}")
-            error.close_reason = reason
-        self.outgoing.end(error)
+        self.outgoing.end(self._end(ClosedSendChannelError))
+
+    def _end(self, kind: type[WebSocketError]) -> WebSocketError:
+        """What a channel raises: the failure, or this kind after a close in order."""
+        reason = self._reason.get_completed()
+        error = self._failure or kind(f"The session was closed: {reason}")
+        error.close_reason = reason
+        return error
 
     def _hurry(self) -> None:
         """Close TCP now; what was written gets a moment to leave."""
@@ -467,18 +398,3 @@ class WebSocketSession:
         self._deadline = self._connection.clock.call_later(
             delay, self._connection.abort
         )
-
-
-def _lost(cause: Exception | None) -> ConnectionLostError:
-    error = ConnectionLostError("The connection was lost without a Close frame")
-    error.__cause__ = cause
-    return error
-
-
-def _reason_of(frame: Frame.Close) -> CloseReason:
-    return frame.read_reason() or CloseReason(Codes.NO_STATUS, "")
-
-
-def _shortened(text: str) -> str:
-    """As much of a text as a Close frame can carry."""
-    return text.encode()[:123].decode(errors="ignore")

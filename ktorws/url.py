@@ -44,7 +44,8 @@ def parse_url(url: object) -> UrlParts:
         raise ValueError(f"URL has illegal characters: {text!r}")
     parsed = URL(text, encoded=True)
     if parsed.scheme and parsed.scheme not in SCHEMES:
-        raise ValueError(f"URL scheme is {parsed.scheme!r}: use ws or wss")
+        start = "" if "://" in text else ", and begin the URL with ws:// or wss://"
+        raise ValueError(f"URL scheme is {parsed.scheme!r}: use ws or wss{start}")
     if parsed.scheme and not parsed.raw_host:
         raise ValueError(f"URL has no host: {text!r}")
     path = quote(parsed.raw_path, safe=_URL_CHARACTERS)

@@ -10,16 +10,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
+from weakref import WeakKeyDictionary, ref
 
+from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
+from ktorws.engines._transports import reader_of_held_octets
 from ktorws.frame import FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ktorws.frame import Frame, Sendable
+    from ktorws.handshake import Negotiated
     from ktorws.ping_pong import Clock
     from ktorws.session import WebSocketSession
+    from ktorws.session_config import SessionConfig
+
+S = TypeVar("S", bound="WebSocketSession")
 
 #: Bytes gathered in one loop iteration before they are written and the sender yields.
 CORK_LIMIT = 64 * 1024
@@ -28,12 +36,20 @@ CORK_LIMIT = 64 * 1024
 class LoopClock:
     """An event loop's timers with a clock of full resolution; uvloop's counts ms."""
 
-    __slots__ = ("call_later",)
+    __slots__ = ("_loop",)
 
     time = staticmethod(time.monotonic)
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.call_later = loop.call_later
+        self._loop = ref(loop)  # the loop is the key that it is kept under
+
+    def call_later(
+        self, delay: float, callback: Callable[[], object], /
+    ) -> asyncio.TimerHandle:
+        """Call back after so many seconds, unless cancelled."""
+        return cast("asyncio.AbstractEventLoop", self._loop()).call_later(
+            delay, callback
+        )
 
 
 class _Shared(NamedTuple):
@@ -98,6 +114,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deaf_since: float | None = None
         self._deaf_for = 0.0
         self._flushed: Deferred[None] | None = None
+        self._read_held: Callable[[], object] | None = None
 
     def open(
         self, transport: asyncio.Transport, session: WebSocketSession, left_over: bytes
@@ -107,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         self._session = session
         self._deliver = session.incoming.deliver
         self._all_to_session = bool(session.extensions)
+        self._read_held = reader_of_held_octets(transport)
         transport.set_protocol(self)
         if left_over:
             self._received(self._decoder.decode(left_over))
@@ -162,10 +180,10 @@ class Connection(asyncio.BufferedProtocol):
     async def flush(self) -> None:
         """Wait until all that was written has left the transport's buffer."""
         self._write_gathered()
-        if self._encoder.pending or self._transport.get_write_buffer_size():
-            if self._flushed is None:
-                self._flushed = Deferred(self.loop)
-                self._transport.set_write_buffer_limits(high=0)
+        if self._flushed is None:
+            self._flushed = Deferred(self.loop)
+            self._await_flushed()
+        if self._flushed is not None:
             await self._flushed
 
     def pause_reading(self) -> None:
@@ -181,6 +199,8 @@ class Connection(asyncio.BufferedProtocol):
             self._deaf_since = None
             if not self._ending:
                 self._transport.resume_reading()
+                if self._read_held is not None:
+                    self.loop.call_soon(self._deliver_held)
 
     def end(self) -> None:
         """Send what was written, then close.
@@ -194,6 +214,7 @@ class Connection(asyncio.BufferedProtocol):
         self._write_gathered()
         self.resume_reading()
         self._ending = True
+        self._end_flush()  # the session says whether it ended in good order
         if self._encoder.pending:
             return  # resume_writing goes on
         self._close_transport()
@@ -213,6 +234,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """The peer sends no more; the transport closes by itself."""
+        if self._session.is_active:  # no Close frame, and no deadline to wait for it
+            self._transport.abort()
         return False
 
     def pause_writing(self) -> None:
@@ -224,9 +247,11 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The transport has room: the backlog first."""
         self._full = False
-        if self._flushed is not None and not self._encoder.pending:
-            self._end_flush()
+        if self._flushed is not None:
+            self._transport.set_write_buffer_limits()
         self._write_gathered()
+        if self._flushed is not None:
+            self._await_flushed()
         if self._full:
             return
         self._corked = False
@@ -238,6 +263,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is closed."""
         self._ending = True
+        self._full = self._corked = True  # nothing goes out: uvloop's would raise
         self._end_flush()
         self._session.connection_lost(error)
 
@@ -251,6 +277,14 @@ class Connection(asyncio.BufferedProtocol):
             self._deliver(frames, decoder.size)
         if decoder.error is not None:
             self._session.violated(decoder.error)
+
+    def _deliver_held(self) -> None:
+        """Read what the transport itself holds."""
+        if self._read_held is not None and not self._transport.is_closing():
+            try:
+                self._read_held()
+            except Exception:  # the loop's handler would not end the connection
+                self._transport.abort()
 
     def _uncork(self) -> None:
         """The iteration is over."""
@@ -268,9 +302,56 @@ class Connection(asyncio.BufferedProtocol):
         else:
             self._transport.close()
 
+    def _await_flushed(self) -> None:
+        """Be told when the transport is empty; TLS tells it once for each pause."""
+        if self._encoder.pending or self._transport.get_write_buffer_size():
+            self._transport.set_write_buffer_limits(high=0)
+        else:
+            self._end_flush()
+
     def _end_flush(self) -> None:
         flushed, self._flushed = self._flushed, None
         if flushed is not None:
             if not self._ending:
                 self._transport.set_write_buffer_limits()
             flushed.complete(None)
+
+
+def new_session(
+    kind: type[S],
+    loop: asyncio.AbstractEventLoop,
+    config: SessionConfig,
+    negotiated: Negotiated,
+    *,
+    is_client: bool,
+    call: object,
+    clock: Clock | None = None,
+) -> tuple[S, Connection]:
+    """A session of this kind for a handshake that is done; `Connection.open` is next.
+
+    Args:
+        kind: a default session gets whole messages, a raw one each frame.
+        loop: whose transport it will be.
+        config: how the session is to behave.
+        negotiated: what the handshake agreed on.
+        is_client: which side this is.
+        call: the handshake.
+        clock: time and timers, where they are not the event loop's.
+    """
+    connection = Connection(
+        loop,
+        is_client=is_client,
+        max_frame_size=config.max_frame_size,
+        reassemble=issubclass(kind, DefaultWebSocketSession),
+        reserved=sum(extension.reserved for extension in negotiated.extensions),
+    )
+    if clock is not None:
+        connection.clock = clock
+    session = kind(
+        connection,
+        config,
+        call=call,
+        subprotocol=negotiated.subprotocol,
+        extensions=negotiated.extensions,
+    )
+    return session, connection

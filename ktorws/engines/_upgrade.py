@@ -35,6 +35,8 @@ class HeadReader(asyncio.BufferedProtocol):
         failed: Callable[[Exception | None], None],
     ) -> None:
         self.transport: asyncio.Transport | None = None
+        #: Whether to turn away a connection that is still to be made, as after TLS.
+        self.unwanted = False
         self._parser = parser
         self._progress = progress
         self._failed = failed
@@ -42,8 +44,10 @@ class HeadReader(asyncio.BufferedProtocol):
         self._view = memoryview(self._memory)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
+        """Keep the transport, if anybody wants it."""
         self.transport = cast("asyncio.Transport", transport)
+        if self.unwanted:
+            self.transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read into."""

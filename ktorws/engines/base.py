@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import socket
 
     from ktorws.request import HttpRequest
-    from ktorws.session import SessionConfig, WebSocketSession
+    from ktorws.session import WebSocketSession
+    from ktorws.session_config import SessionConfig
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from ktorws.client_session import (
     DefaultClientWebSocketSession,
     HttpClientCall,
 )
-from ktorws.engines._connection import Connection
+from ktorws.engines._connection import new_session
 from ktorws.engines._transports import Transports
 from ktorws.engines._upgrade import HeadReader
 from ktorws.engines.base import HttpClientEngine, Opening
@@ -97,17 +97,17 @@ class CIO(HttpClientEngine):
 
     async def _connect(self, opening: Opening) -> socket.socket:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
+        limit = asyncio.timeout(self._connect_timeout)
         try:
-            async with asyncio.timeout(self._connect_timeout):
+            async with limit:
                 if self._unix_socket is not None:
                     return await _connect_unix(self._unix_socket)
                 return await self._connect_tcp(opening)
-        except TimeoutError as error:
-            raise ConnectError(
-                f"Timed out while {opening.stage}, after {self._connect_timeout} s"
-            ) from error
-        except OSError as error:
-            raise ConnectError(f"Failed while {opening.stage}: {error}") from error
+        except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
+            what, why = "Failed", f": {error}"
+            if limit.expired():
+                what, why = "Timed out", f", after {self._connect_timeout:g} s"
+            raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
     async def _connect_tcp(self, opening: Opening) -> socket.socket:
         request = opening.request
@@ -192,23 +192,14 @@ class _Upgrade:
         """From here on the octets are frames: the session takes the transport."""
         negotiated = self._handshake.verify(response)
         opening = self.opening
-        reserved = functools.reduce(
-            lambda bits, extension: bits | extension.reserved, negotiated.extensions, 0
-        )
-        connection = Connection(
-            self._loop,
-            is_client=True,
-            max_frame_size=opening.config.max_frame_size,
-            reassemble=not opening.raw,
-            reserved=reserved,
-        )
         kind = ClientWebSocketSession if opening.raw else DefaultClientWebSocketSession
-        session = kind(
-            connection,
+        session, connection = new_session(
+            kind,
+            self._loop,
             opening.config,
+            negotiated,
+            is_client=True,
             call=HttpClientCall(opening.request, response),
-            subprotocol=negotiated.subprotocol,
-            extensions=negotiated.extensions,
         )
         connection.open(
             cast("asyncio.Transport", self.reader.transport),

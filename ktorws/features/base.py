@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
     from ktorws.request import HttpRequestBuilder
     from ktorws.session import WebSocketSession
+
+logger = logging.getLogger(__name__)
 
 #: Sends a request through the features behind and the engine.
 Proceed: TypeAlias = "Callable[[HttpRequestBuilder], Awaitable[WebSocketSession]]"
@@ -67,7 +70,10 @@ def _tell_closed(
     features: Sequence[HttpClientFeature], session: WebSocketSession
 ) -> None:
     for feature in features:
-        feature.session_closed(session)
+        try:
+            feature.session_closed(session)
+        except Exception:
+            logger.exception("%s failed in session_closed", type(feature).__name__)
 
 
 def _step(feature: HttpClientFeature, proceed: Proceed) -> Proceed:

@@ -78,8 +78,12 @@ def _redirected(
     moved = copy.copy(request)
     moved.headers = request.headers.copy()
     moved.params = type(request.params)()  # the old query stays behind
-    moved.take_url(target)
-    if moved.build().origin != old.origin:
+    try:
+        moved.take_url(target)
+        elsewhere = moved.build().origin != old.origin
+    except ValueError:  # the server's mistake, not the caller's
+        raise error from None
+    if elsewhere:
         for name in _CREDENTIALS:
             moved.headers.popall(name, None)
     return moved

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 from ktorws.channels import WebSocketChannelsConfig
 from ktorws.default_session import interval_in_seconds, positive_seconds
-from ktorws.extensions import check_conflicts
+from ktorws.extensions import WebSocketExtensionFactory, check_conflicts
 from ktorws.features.base import HttpClientFeature
 from ktorws.frame import DEFAULT_MAX_FRAME_SIZE
 from ktorws.ping_pong import PINGER_DISABLED
 from ktorws.serialization import WebSocketContentConverter
-from ktorws.session import SessionConfig
+from ktorws.session_config import SessionConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    from ktorws.extensions import WebSocketExtension, WebSocketExtensionFactory
+    from ktorws.extensions import WebSocketExtension
 
 
 class WebSockets(HttpClientFeature):
@@ -61,9 +61,15 @@ class WebSockets(HttpClientFeature):
         interval = _one_of("ping_interval", ping_interval, ping_interval_millis)
         limit = _one_of("timeout", timeout, timeout_millis)
         factories = tuple(extensions)
+        if not all(isinstance(f, WebSocketExtensionFactory) for f in factories):
+            raise TypeError("extensions takes what an extension's install() gives")
         check_conflicts(factories)
         if not isinstance(max_frame_size, int) or max_frame_size < 1:
-            raise ValueError(f"max_frame_size must be at least 1, not {max_frame_size}")
+            raise ValueError(
+                f"max_frame_size must be at least 1, not {max_frame_size!r}"
+            )
+        if channels is not None and not isinstance(channels, WebSocketChannelsConfig):
+            raise TypeError("channels must be a WebSocketChannelsConfig")
         if content_converter is not None and not isinstance(
             content_converter, WebSocketContentConverter
         ):

@@ -1,0 +1,56 @@
+"""What a session stands on: the face that engines and the server show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ktorws.frame import Sendable
+    from ktorws.ping_pong import Clock
+
+
+class FrameConnection(Protocol):
+    """What a session stands on. None of its methods waits but `flush`.
+
+    It calls the session's `frames_received`, `violated`, `writing_paused`,
+    `writing_resumed` and `connection_lost`, and its channels' `deliver` and
+    `demand_turn`.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    clock: Clock
+    is_client: bool
+    masking: bool
+    max_frame_size: int
+
+    @property
+    def backlog_bytes(self) -> int:
+        """How many bytes wait here for a transport that takes no more."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether what is written goes out without waiting here."""
+
+    @property
+    def deafness(self) -> float:
+        """For how many seconds in all reading was paused."""
+
+    def write(self, message: Sendable) -> None:
+        """Encode one frame behind those before it, and send it soon."""
+
+    async def flush(self) -> None:
+        """Wait until all that was written has left for the network."""
+
+    def pause_reading(self) -> None:
+        """Deliver no more until told to."""
+
+    def resume_reading(self) -> None:
+        """Deliver again."""
+
+    def end(self) -> None:
+        """Send what was written, then close; `connection_lost` follows."""
+
+    def abort(self) -> None:
+        """Close at once; `connection_lost` follows."""
