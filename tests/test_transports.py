@@ -1,0 +1,120 @@
+"""Which transports carry the octets."""
+
+import importlib.util
+import socket
+import ssl
+
+import aiofastnet
+import pytest
+
+from ktorws import CIO, ConnectError
+from ktorws.engines._transports import Transports
+from tests.certificates import client_context
+from tests.network_fixtures import SECURE, TRANSPORT, client, scheme_of, settled, tls_of
+from tests.octets import TEXT, frame
+from tests.scripted import scripted
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """Counts the transports that aiofastnet makes."""
+    made = []
+    create = aiofastnet.create_connection
+
+    async def counting(*args, **options):
+        made.append("aiofastnet")
+        return await create(*args, **options)
+
+    monkeypatch.setattr(aiofastnet, "create_connection", counting)
+    return made
+
+
+async def greet(peer):
+    await peer.accept(then=frame(TEXT, b"hi"))
+    await peer.frame()
+
+
+async def receive_greeting(transport, secure, context=None):
+    engine = CIO(ssl=context or client_context(), transport=transport)
+    async with (
+        scripted(greet, **tls_of(secure)) as server,
+        client(engine) as c,
+        c.ws(server.url(scheme=scheme_of(secure))) as session,
+    ):
+        return (await session.incoming.receive()).read_text()
+
+
+@SECURE
+@TRANSPORT
+async def test_each_kind_of_transport_carries_frames(transport, secure, used):
+    assert await receive_greeting(transport, secure) == "hi"
+    assert bool(used) == (transport == "aiofastnet")
+
+
+@SECURE
+async def test_auto_takes_aiofastnet_where_it_is_installed(secure, used):
+    assert await receive_greeting("auto", secure) == "hi"
+    assert used
+
+
+@SECURE
+async def test_auto_does_without_what_is_not_installed(secure, used, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert await receive_greeting("auto", secure) == "hi"
+    assert not used
+
+
+def context_with_key_log(tmp_path):
+    context = ssl.create_default_context()
+    context.keylog_filename = str(tmp_path / "keys")
+    return context
+
+
+def context_with_message_callback(_):
+    context = ssl.create_default_context()
+    context._msg_callback = lambda *_: None
+    return context
+
+
+UNSAFE = pytest.mark.parametrize(
+    "unsafe", [context_with_key_log, context_with_message_callback]
+)
+
+
+@UNSAFE
+async def test_auto_leaves_a_context_with_callbacks_to_the_loop(unsafe, tmp_path, used):
+    context = unsafe(tmp_path)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    assert await receive_greeting("auto", secure=True, context=context) == "hi"
+    assert not used
+
+
+@UNSAFE
+async def test_who_insists_on_aiofastnet_gets_an_error_instead(unsafe, tmp_path, used):
+    context = unsafe(tmp_path)
+    with pytest.raises(ValueError, match="keylog_filename"):
+        await receive_greeting("aiofastnet", secure=True, context=context)
+    assert not used
+
+
+def test_who_insists_on_what_is_not_installed_is_told_the_extra(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"ktorws\[fast\]"):
+        CIO(transport="aiofastnet")
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="'quic'"):
+        Transports("quic")
+
+
+@TRANSPORT
+async def test_a_tls_failure_closes_the_socket(transport):
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        with pytest.raises(ConnectError):
+            async with client(transport=transport) as c:
+                await c.websocket_session("wss://localhost/", sock=ours)
+        await settled(lambda: ours.fileno() == -1)
