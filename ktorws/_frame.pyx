@@ -999,7 +999,7 @@ cdef class FrameEncoder:
         """
         cdef Outgoing out
         cdef bytes octets
-        keep = self.look_at(message, &out)
+        _keep = self.look_at(message, &out)
         self.draw_key(&out)
         octets = PyBytes_FromStringAndSize(NULL, out.header_size + out.size)
         self.write(<uint8_t *>PyBytes_AS_STRING(octets), &out)
@@ -1011,7 +1011,7 @@ cdef class FrameEncoder:
         Raises as `encode` does.
         """
         cdef Outgoing out
-        keep = self.look_at(message, &out)
+        _keep = self.look_at(message, &out)
         self.draw_key(&out)
         self.make_room(out.header_size + out.size)
         self.write(<uint8_t *>_bytes_memory(self.cork) + self.pending, &out)
