@@ -69,6 +69,7 @@ cdef class FrameDecoder:
     cdef uint8_t *window
     cdef Py_ssize_t window_size
     cdef bint in_place       # the window is the payload's own memory
+    cdef bint torn           # octets are being taken, or that ended by an exception
     # A header of which only the start is there.
     cdef uint8_t header[14]
     cdef Py_ssize_t header_size

@@ -15,7 +15,8 @@
     +-+-+-+-+-------+-+-------------+-------------------------------+
 
 Frames are immutable and may be shared by threads. A decoder, an encoder, a
-`ReadBuffer` and a `MaskKeys` belong to one event loop, hence to one thread.
+`ReadBuffer` and a `MaskKeys` belong to one event loop, hence to one thread; the
+critical sections keep memory whole where another one calls them all the same.
 """
 
 cimport cython
@@ -229,6 +230,7 @@ cdef class TextFrame(Frame):
     """``Frame.Text``: characters, or a fragment of their UTF-8 octets."""
 
     def __init__(self, text, *, fin=True, rsv1=False, rsv2=False, rsv3=False):
+        _check_new(self)
         if isinstance(text, str):
             if type(text) is not str:
                 text = str.__str__(text)
@@ -269,6 +271,7 @@ cdef class BinaryFrame(Frame):
     """``Frame.Binary``: octets, or a fragment of them."""
 
     def __init__(self, data, *, fin=True, rsv1=False, rsv2=False, rsv3=False):
+        _check_new(self)
         self._data = _payload(data, "Frame.Binary takes a bytes-like object")
         self._size = PyBytes_GET_SIZE(self._data)
         self._opcode = BINARY
@@ -281,6 +284,7 @@ cdef class CloseFrame(Frame):
     """``Frame.Close``: nothing more comes, perhaps for a reason (RFC 6455 §5.5.1)."""
 
     def __init__(self, reason=None):
+        _check_new(self)
         if reason is None:
             self._data = b""
         elif isinstance(reason, CloseReason):
@@ -311,6 +315,7 @@ cdef class PingFrame(Frame):
     """``Frame.Ping``: asks for a pong with the same payload (RFC 6455 §5.5.2)."""
 
     def __init__(self, data=b""):
+        _check_new(self)
         self._data = _payload(data, "Frame.Ping takes a bytes-like object")
         _check_control(PING, self._data)
         self._size = PyBytes_GET_SIZE(self._data)
@@ -324,6 +329,7 @@ cdef class PongFrame(Frame):
     """``Frame.Pong``: answers a ping, or is a sign of life (RFC 6455 §5.5.3)."""
 
     def __init__(self, data=b""):
+        _check_new(self)
         self._data = _payload(data, "Frame.Pong takes a bytes-like object")
         _check_control(PONG, self._data)
         self._size = PyBytes_GET_SIZE(self._data)
@@ -360,6 +366,13 @@ cdef inline Frame _new(int opcode):
     if opcode == PING:
         return PingFrame.__new__(PingFrame)
     return PongFrame.__new__(PongFrame)
+
+
+cdef inline int _check_new(Frame frame) except -1:
+    """Other threads may read what is made already: it never changes."""
+    if frame._opcode:
+        raise TypeError("Frames are immutable")
+    return 0
 
 
 cdef inline Frame _make(int opcode, int flags, bytes data):
@@ -463,22 +476,23 @@ cdef class MaskKeys:
     ``source(size)`` gives unpredictable octets; `os.urandom` unless a test says else.
     """
 
-    def __init__(self, source=os.urandom):
+    def __cinit__(self, source=os.urandom):
         self.source = source
         self.block = b""
         self.used = 0
 
     cdef int take(self, uint8_t *key) except -1:
-        if self.used == PyBytes_GET_SIZE(self.block):
-            block = self.source(KEYS_SIZE)
-            if type(block) is not bytes or len(block) != KEYS_SIZE:
-                raise ValueError(
-                    f"The source of masking keys must give {KEYS_SIZE} bytes"
-                )
-            self.block = <bytes>block
-            self.used = 0
-        memcpy(key, PyBytes_AS_STRING(self.block) + self.used, 4)
-        self.used += 4
+        with cython.critical_section(self):
+            if self.used == PyBytes_GET_SIZE(self.block):
+                block = self.source(KEYS_SIZE)
+                if type(block) is not bytes or len(block) != KEYS_SIZE:
+                    raise ValueError(
+                        f"The source of masking keys must give {KEYS_SIZE} bytes"
+                    )
+                self.block = <bytes>block
+                self.used = 0
+            memcpy(key, PyBytes_AS_STRING(self.block) + self.used, 4)
+            self.used += 4
         return 0
 
 
@@ -536,6 +550,7 @@ cdef class FrameDecoder:
             )
         self.limit = value
 
+    @cython.critical_section
     def decode(self, data):
         """The frames that these octets complete."""
         cdef Py_ssize_t size, step, at = 0
@@ -556,11 +571,13 @@ cdef class FrameDecoder:
             at += step
         return frames
 
+    @cython.critical_section
     def get_buffer(self, Py_ssize_t sizehint=-1):
         """Memory for the next read, as `asyncio.BufferedProtocol.get_buffer`."""
         self.open_window()
         return PyMemoryView_FromObject(self)
 
+    @cython.critical_section
     def buffer_updated(self, Py_ssize_t nbytes):
         """The frames that ``nbytes`` octets in `get_buffer`'s memory complete."""
         cdef list frames = []
@@ -606,11 +623,19 @@ cdef class FrameDecoder:
 
     cdef int take_window(self, Py_ssize_t size, list frames) except -1:
         cdef uint8_t *data = self.window
+        cdef bint in_place = self.in_place
         self.window_size = 0  # it is spent, whatever happens now
-        if self.in_place:
+        self.in_place = False
+        if self.torn:
+            raise RuntimeError(
+                "The decoder is in use, or lost its place when an error was raised"
+            )
+        self.torn = True
+        if in_place:
             self.arrived(data, size, frames)
         else:
             self.feed(data, size, frames)
+        self.torn = False
         return 0
 
     cdef int feed(self, uint8_t *data, Py_ssize_t size, list frames) except -1:
@@ -989,6 +1014,7 @@ cdef class FrameEncoder:
     def __dealloc__(self):
         Py_XDECREF(self.cork)
 
+    @cython.critical_section
     def encode(self, message):
         """The octets of one frame: a `Frame`, a str as text, bytes-like as binary.
 
@@ -1005,6 +1031,7 @@ cdef class FrameEncoder:
         self.write(<uint8_t *>PyBytes_AS_STRING(octets), &out)
         return octets
 
+    @cython.critical_section
     def append(self, message):
         """Add one frame's octets to those that `take` will give; gives their number.
 
@@ -1018,20 +1045,18 @@ cdef class FrameEncoder:
         self.pending += out.header_size + out.size
         return self.pending
 
+    @cython.critical_section
     def take(self):
         """The octets of all frames that were appended since the last call."""
-        cdef bytes octets
-        if self.cork is NULL:
+        cdef PyObject *cork = self.cork
+        cdef Py_ssize_t capacity = self.capacity, size = self.pending
+        if cork is NULL:
             return b""
-        self.hint = min(max(self.pending, CORK_SIZE), READ_SIZE)
-        if self.capacity != self.pending:
-            _resize_bytes(&self.cork, self.pending)
-        octets = <bytes>self.cork
-        Py_XDECREF(self.cork)
+        self.hint = min(max(size, CORK_SIZE), READ_SIZE)
         self.cork = NULL
         self.capacity = 0
         self.pending = 0
-        return octets
+        return _shrunk(cork, capacity, size)
 
     cdef look_at(self, message, Outgoing *out):
         """Find a message's octets; what is given back keeps them alive."""
@@ -1075,6 +1100,8 @@ cdef class FrameEncoder:
 
     cdef look_at_frame(self, Frame frame, Outgoing *out):
         cdef bint is_text = False
+        if frame._opcode == 0:
+            raise TypeError("Cannot send a Frame that was never initialized")
         keep = (
             self.look_at_text(frame._text, out)
             if frame._data is None and frame._text is not None
@@ -1174,10 +1201,11 @@ cdef class PayloadBuffer:
     def __dealloc__(self):
         Py_XDECREF(self.payload)
 
+    @cython.critical_section
     def append(self, bytes piece not None):
         """Add a piece; gives the size of all."""
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(piece)
-        cdef Py_ssize_t room = self.filled + size
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(piece), filled = self.filled
+        cdef Py_ssize_t room = filled + size
         if self.payload is NULL:
             self.payload = _new_bytes(NULL, room)
             if self.payload is NULL:
@@ -1187,27 +1215,34 @@ cdef class PayloadBuffer:
             # A quarter ahead: large blocks move by their pages, not by copying.
             room += room >> 2
             self.capacity = 0
+            self.filled = 0  # where there is no memory, nothing is left
             _resize_bytes(&self.payload, room)
             self.capacity = room
-        memcpy(
-            _bytes_memory(self.payload) + self.filled, PyBytes_AS_STRING(piece), size
-        )
-        self.filled += size
+        memcpy(_bytes_memory(self.payload) + filled, PyBytes_AS_STRING(piece), size)
+        self.filled = filled + size
         return self.filled
 
+    @cython.critical_section
     def take(self):
         """All of it; the buffer is empty then."""
-        cdef bytes data
-        if self.payload is NULL:
+        cdef PyObject *payload = self.payload
+        cdef Py_ssize_t capacity = self.capacity, size = self.filled
+        if payload is NULL:
             return b""
-        if self.capacity != self.filled:
-            _resize_bytes(&self.payload, self.filled)
-        data = <bytes>self.payload
-        Py_XDECREF(self.payload)
         self.payload = NULL
         self.capacity = 0
         self.filled = 0
-        return data
+        return _shrunk(payload, capacity, size)
+
+
+cdef bytes _shrunk(PyObject *memory, Py_ssize_t capacity, Py_ssize_t size):
+    """The start of a bytes object that nobody else has, which this takes over."""
+    cdef bytes data
+    if capacity != size:
+        _resize_bytes(&memory, size)
+    data = <bytes>memory
+    Py_XDECREF(memory)
+    return data
 
 
 # --- The parts on their own -----------------------------------------------------------

@@ -57,7 +57,7 @@ class SendChannel:
         *,
         write: Callable[[Sendable], None],
         backlog_bytes: Callable[[], int],
-        close: Callable[[Frame.Close | None], None],
+        close: Callable[[Frame.Close | None], bool],
         on_overflow: Callable[[WebSocketError], None],
     ) -> None:
         self._loop = loop
@@ -108,11 +108,11 @@ class SendChannel:
         Raises:
             TypeError, ValueError: as `send`.
         """
+        if isinstance(frame, Frame.Close) and self._close(frame):
+            return ChannelResult(is_success=True)
         if self._closed:
             return ChannelResult(is_success=False, error=self._end.renewed())
-        if isinstance(frame, Frame.Close):
-            self._close(frame)
-        elif self._senders or self._is_full():
+        if self._senders or self._is_full():
             return ChannelResult(is_success=False)
         else:
             self._write(frame)
@@ -155,11 +155,11 @@ class SendChannel:
     # How it works.
 
     async def _send_held(self, frame: Sendable) -> None:
+        # After the peer's Close only our own may follow, once.
+        if isinstance(frame, Frame.Close) and self._close(frame):
+            return
         if self._closed:
             raise self._end.renewed()
-        if isinstance(frame, Frame.Close):
-            self._close(frame)
-            return
         await self._admission()
         try:
             self._write(frame)

@@ -250,8 +250,7 @@ class WebSocketSession:
 
     def __repr__(self) -> str:
         """Its class, state and close reason."""
-        state = "open" if self.is_active else "closing"
-        state = "ended" if self.has_ended else state
+        state = "ended" if self.has_ended else "open" if self.is_active else "closing"
         reason = f" {self._reason.get_completed()}" if self._reason.is_completed else ""
         return f"<{type(self).__name__} {state}{reason}>"
 
@@ -330,10 +329,10 @@ class WebSocketSession:
                 frame = extension.process_outgoing_frame(frame)
         self._connection.write(frame)
 
-    def _send_close(self, frame: Frame.Close | None) -> None:
-        """Begin the closing handshake, or do our part of it; once."""
+    def _send_close(self, frame: Frame.Close | None) -> bool:
+        """Begin the closing handshake, or do our part of it; False when it is done."""
         if self._close_sent or self._ended.is_completed:
-            return
+            return False
         frame = Frame.Close(NORMAL) if frame is None else frame
         self._close_sent = True
         self._reason.complete(reason_of(frame))
@@ -342,6 +341,7 @@ class WebSocketSession:
         self._set_deadline(self._config.close_timeout)
         if self._close_received:
             self._handshake_done()
+        return True
 
     def _closed_by_peer(self, frame: Frame.Close) -> None:
         self._close_received = True

@@ -1,7 +1,9 @@
-"""The fixtures that many test modules share."""
+"""What all tests share: fixtures, both event loops, a deadline."""
 
 import asyncio
+import functools
 import importlib
+import inspect
 import os
 
 import pytest
@@ -33,3 +35,28 @@ def codec(request):
         pytest.skip("the codec is not compiled here")
     assert request.param == module.CODEC
     return module
+
+
+#: Seconds, unless a test's own timeout marker gives it more.
+DEADLINE = 25
+
+
+def pytest_collection_modifyitems(items):
+    """Give each coroutine test a deadline that its event loop keeps.
+
+    pytest-timeout's alarm cannot interrupt uvloop, so it is the second line only.
+    """
+    for item in items:
+        if inspect.iscoroutinefunction(getattr(item, "obj", None)):
+            marker = item.get_closest_marker("timeout")
+            seconds = marker.args[0] - 5 if marker and marker.args else DEADLINE
+            item.obj = _with_deadline(item.obj, seconds)
+
+
+def _with_deadline(test, seconds):
+    @functools.wraps(test)
+    async def run(*arguments, **fixtures):
+        async with asyncio.timeout(seconds):
+            await test(*arguments, **fixtures)
+
+    return run

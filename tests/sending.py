@@ -19,13 +19,19 @@ class Outgoing(SendChannel):
             bounded() if config is None else config,
             write=self._note,
             backlog_bytes=lambda: self.backlog,
-            close=self.closed_with.append,
+            close=self._note_close,
             on_overflow=self._overflow,
         )
 
     def resume(self):
         self.backlog = 0
         super().resume()
+
+    def _note_close(self, frame):
+        if self.is_closed_for_send:
+            return False
+        self.closed_with.append(frame)
+        return True
 
     def _note(self, message):
         if self.refuses is not None:

@@ -10,6 +10,7 @@ from ktorws.close_reason import CloseReason
 from ktorws.engines.mock import MockEngine
 from ktorws.exceptions import (
     ClosedReceiveChannelError,
+    ClosedSendChannelError,
     ConnectionLostError,
     SessionCancelledError,
 )
@@ -248,3 +249,13 @@ async def test_closing_the_client_says_1001_to_every_peer():
         for session in sessions:
             assert session.has_ended
             assert await session.close_reason == CloseReason(1001, "")
+
+
+async def test_the_user_of_a_raw_session_answers_the_close_frame_himself():
+    async with connected(raw=True) as (session, peer, _clock):
+        peer.send(Frame.Close(CloseReason(4000, "bye")))
+        assert await session.incoming.receive() == Frame.Close(CloseReason(4000, "bye"))
+        await session.send(Frame.Close(CloseReason(4001, "so long")))
+        assert await peer.receive() == Frame.Close(CloseReason(4001, "so long"))
+        with pytest.raises(ClosedSendChannelError):
+            await session.send(Frame.Close(NORMAL))
