@@ -139,7 +139,7 @@ $(VENV)/created:
 $(VENV)/installed: $(VENV)/created pyproject.toml
 	$(call say,Installing what ktorws needs to build and to run)
 	$(call pip,--group build)
-	$(call quietly,KTORWS_BUILD=pure $(PY) -m pip install --no-build-isolation --editable .)
+	$(call quietly,KTORWS_BUILD=pure $(PY) -m pip install --no-build-isolation --config-settings editable_mode=compat --editable .)
 	@sed -n 's/^Successfully installed/    installed/p' $(LOG)
 	@touch $@
 

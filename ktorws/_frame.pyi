@@ -1,7 +1,7 @@
 """The typed face of both codecs: the compiled `_frame` and its twin `_frame_py`."""
 
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from typing import Final, Never, Self, TypeAlias, final
 
 from typing_extensions import Buffer, disjoint_base
 
@@ -15,6 +15,7 @@ MAX_FRAGMENTS: Final[int]
 
 @disjoint_base
 class Frame:
+    def __init__(self, *args: Never, **options: Never) -> None: ...
     Text: TypeAlias = TextFrame
     Binary: TypeAlias = BinaryFrame
     Close: TypeAlias = CloseFrame
@@ -85,27 +86,27 @@ class PingFrame(Frame):
 class PongFrame(Frame):
     def __init__(self, data: Buffer = b"") -> None: ...
 
-Sendable: TypeAlias = Frame | str | Buffer
+_Sendable: TypeAlias = Frame | str | Buffer
 
 @final
 class ReadBuffer:
-    def __init__(self, size: int = 65536) -> None: ...
+    def __new__(cls, size: int = 65536) -> Self: ...
 
 @final
 class MaskKeys:
-    def __init__(self, source: Callable[[int], bytes] = ...) -> None: ...
+    def __new__(cls, source: Callable[[int], bytes] | None = None) -> Self: ...
 
 @final
 class FrameDecoder:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         masked: bool,
         max_frame_size: int = ...,
         reserved: int = 0,
         reassemble: bool = False,
         buffer: ReadBuffer | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     max_frame_size: int
     @property
     def special(self) -> bool: ...
@@ -119,12 +120,12 @@ class FrameDecoder:
 
 @final
 class FrameEncoder:
-    def __init__(self, *, masking: bool, keys: MaskKeys | None = None) -> None: ...
+    def __new__(cls, *, masking: bool, keys: MaskKeys | None = None) -> Self: ...
     masking: bool
     @property
     def pending(self) -> int: ...
-    def encode(self, message: Sendable) -> bytes: ...
-    def append(self, message: Sendable) -> int: ...
+    def encode(self, message: _Sendable) -> bytes: ...
+    def append(self, message: _Sendable) -> int: ...
     def take(self) -> bytes: ...
 
 @final

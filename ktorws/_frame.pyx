@@ -476,8 +476,8 @@ cdef class MaskKeys:
     ``source(size)`` gives unpredictable octets; `os.urandom` unless a test says else.
     """
 
-    def __cinit__(self, source=os.urandom):
-        self.source = source
+    def __cinit__(self, source=None):
+        self.source = os.urandom if source is None else source
         self.block = b""
         self.used = 0
 
@@ -685,6 +685,8 @@ cdef class FrameDecoder:
                 self.in_payload = True
                 if self.length == 0:
                     self.finish_data(frames)
+                    if self.error is not None:
+                        return 0
         return 0
 
     cdef Py_ssize_t read_header(self, const uint8_t *data, Py_ssize_t size) except -2:

@@ -348,9 +348,9 @@ class ReadBuffer:
 class MaskKeys:
     """Hands out masking keys, which nobody can foresee (RFC 6455 §5.3)."""
 
-    def __init__(self, source: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, source: Callable[[int], bytes] | None = None) -> None:
         """Take the keys from ``source(n)``, which gives n random bytes."""
-        self._source = source
+        self._source = os.urandom if source is None else source
         self._block = b""
 
     def _take(self) -> bytes:

@@ -227,8 +227,12 @@ class WebSocketDeflateExtension(WebSocketExtension):
     # Frames.
 
     def session_opened(self, session: WebSocketSession) -> None:
-        """Keep the session, whose limit counts."""
+        """Keep the session, whose limit counts; its end frees the windows."""
         self._session = session
+        session.invoke_on_end(self._release)
+
+    def _release(self) -> None:
+        self._deflater = self._inflater = None
 
     def process_outgoing_frame(self, frame: Frame) -> Frame:
         """The frame compressed, if its message is to be."""

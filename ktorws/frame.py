@@ -20,6 +20,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from typing_extensions import Buffer
+
     from ktorws._frame import (
         CODEC,
         DEFAULT_MAX_FRAME_SIZE,
@@ -29,9 +33,10 @@ if TYPE_CHECKING:
         MaskKeys,
         PayloadBuffer,
         ReadBuffer,
-        Sendable,
         is_utf8,
     )
+
+    Sendable: TypeAlias = Frame | str | Buffer
 else:
     try:
         from ktorws._frame import (

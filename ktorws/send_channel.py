@@ -112,11 +112,10 @@ class SendChannel:
             return ChannelResult(is_success=True)
         if self._closed:
             return ChannelResult(is_success=False, error=self._end.renewed())
-        if self._senders or self._is_full():
+        if self._full and (self._senders or self._is_full()):
             return ChannelResult(is_success=False)
-        else:
-            self._write(frame)
-            self._backlog += self._full
+        self._write(frame)
+        self._backlog += self._full
         return ChannelResult(is_success=True)
 
     def close(self, cause: BaseException | None = None) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 from ktorws.close_reason import CloseReason
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.engines._connection import new_session
+from ktorws.engines._transports import TLS_SHUTDOWN_TIMEOUT
 from ktorws.engines._upgrade import HeadReader
 from ktorws.exceptions import (
     ClosedReceiveChannelError,
@@ -140,6 +141,7 @@ class WebSocketServer:
         options: dict[str, Any] = {"ssl": self._ssl}
         if self._ssl is not None:
             options["ssl_handshake_timeout"] = self._config.open_timeout
+            options["ssl_shutdown_timeout"] = TLS_SHUTDOWN_TIMEOUT
         if self._unix_socket is not None:
             self._listener = await loop.create_unix_server(
                 make, self._unix_socket, **options

@@ -76,6 +76,19 @@ def _shared_by(loop: asyncio.AbstractEventLoop) -> _Shared:
     return shared
 
 
+class _Gone(asyncio.Transport):
+    """Stands where a transport was: takes every call, does nothing."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def abort(self) -> None:
+        pass
+
+
+_GONE = _Gone()
+
+
 class Connection(asyncio.BufferedProtocol):
     """A session's `FrameConnection` over an asyncio transport."""
 
@@ -266,6 +279,10 @@ class Connection(asyncio.BufferedProtocol):
         self._full = self._corked = True  # nothing goes out: uvloop's would raise
         self._end_flush()
         self._session.connection_lost(error)
+        # Session and connection refer to each other: what is large (asyncio's TLS has
+        # a buffer of 256 KiB) would stay until the garbage collector finds them.
+        self._transport = _GONE
+        self._read_held = None
 
     # How it works.
 

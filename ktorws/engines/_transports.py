@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     import ssl as tls
     from collections.abc import Callable
 
+#: Seconds for what TLS exchanges behind the last frame. It also bounds the wait for
+#: a peer that ended its side and takes nothing any more.
+TLS_SHUTDOWN_TIMEOUT = 1.0
+
 AUTO = "auto"
 ASYNCIO = "asyncio"
 AIOFASTNET = "aiofastnet"
@@ -44,6 +48,8 @@ class Transports:
         secure: dict[str, Any],
     ) -> None:
         """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``."""
+        if secure:
+            secure = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
         if self._fast(secure.get("ssl")):
             import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
 

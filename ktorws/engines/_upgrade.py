@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _READ_SIZE = 16 * 1024
 
 
+def _ignore(_: object = None) -> None:
+    """Be called, and do nothing."""
+
+
 class HeadReader(asyncio.BufferedProtocol):
     """Feeds a parser; says when there is something new, or nothing more to come.
 
@@ -48,6 +52,11 @@ class HeadReader(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)
         if self.unwanted:
             self.transport.abort()
+
+    def release(self) -> None:
+        """Keep nothing of a connection that was given away."""
+        self.transport = None
+        self._progress = self._failed = _ignore
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read into."""

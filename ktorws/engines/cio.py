@@ -162,7 +162,9 @@ class _Upgrade:
         """Send the request and wait for what comes of it."""
         if self.reader.transport is not None:
             self.reader.transport.write(self._handshake.octets())
-        return await self._session
+        session = await self._session
+        self.reader.release()
+        return session
 
     def abandon(self) -> None:
         """Leave nothing behind."""

@@ -110,6 +110,9 @@ def check(results, error, reason, deadline):
 def test_a_peer_that_is_gone_wakes_all_who_wait(
     loop, peer, authority, transport, cause
 ):
+    if (loop, transport, cause) == ("uvloop", "asyncio", Peer.half_close) and authority:
+        pytest.skip("uvloop's TLS tells nobody of an end while it has octets to flush")
+
     async def main():
         async with client(transport=transport, authority=authority) as http:
             session = await http.websocket_session(peer.url("hole"))
