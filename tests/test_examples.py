@@ -170,6 +170,7 @@ def test_the_demo_fails_where_the_server_does_not_start(tmp_path):
 
 
 @posix
+@pytest.mark.timeout(90)
 def test_the_demo_ends_its_server_when_it_is_interrupted():
     demo = start(EXAMPLES / "demo.py", "--seconds", "20")
     lines = []
@@ -178,7 +179,7 @@ def test_the_demo_ends_its_server_when_it_is_interrupted():
         if line.startswith("Full speed"):
             break
     demo.send_signal(signal.SIGINT)
-    rest, _ = demo.communicate(timeout=20)
+    rest, _ = demo.communicate(timeout=60)
     assert demo.returncode == 130
     assert rest.endswith("Interrupted; everything is closed.\n")
     server = int(re.search(r"process (\d+)", "".join(lines))[1])
