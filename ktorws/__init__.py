@@ -17,6 +17,8 @@ from ktorws.client_session import (
 from ktorws.close_reason import CloseReason
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
+from ktorws.deflate import WebSocketDeflateExtension
+from ktorws.deflate_parameters import DeflateParameters
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
 from ktorws.engines.mock import MockClock, MockEngine, MockPeer
@@ -82,6 +84,7 @@ __all__ = [
     "DefaultRequest",
     "DefaultWebSocketSession",
     "Deferred",
+    "DeflateParameters",
     "Frame",
     "FrameTooBigError",
     "FrameType",
@@ -112,6 +115,7 @@ __all__ = [
     "WebSocketChannelsConfig",
     "WebSocketContentConverter",
     "WebSocketConverterNotFoundError",
+    "WebSocketDeflateExtension",
     "WebSocketDeserializeError",
     "WebSocketError",
     "WebSocketExtension",

@@ -74,7 +74,9 @@ class Accepted(NamedTuple):
 
 def server_accept(key: str) -> str:
     """The ``Sec-WebSocket-Accept`` that answers a key (RFC 6455 §4.2.2)."""
-    digest = hashlib.sha1(key.strip().encode("latin-1") + _GUID, usedforsecurity=False)
+    digest = hashlib.sha1(
+        key.strip(" \t").encode("latin-1") + _GUID, usedforsecurity=False
+    )
     return base64.b64encode(digest.digest()).decode()
 
 
@@ -149,7 +151,7 @@ class ClientHandshake:
         if received is None:
             raise ValueError("Server should specify header Sec-WebSocket-Accept")
         expected = server_accept(self.key)
-        if received.strip() != expected:
+        if received.strip(" \t") != expected:  # no other character is white here
             raise ValueError(
                 "Failed to verify server accept header. "
                 f"Expected: {expected}, received: {received}"

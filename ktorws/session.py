@@ -319,14 +319,13 @@ class WebSocketSession:
 
     def _write_processed(self, message: Sendable) -> None:
         """Send through the extensions; control frames pass them by."""
-        frame = message
-        if isinstance(message, str):
-            frame = Frame.Text(message)
-        elif not isinstance(message, Frame):
-            frame = Frame.Binary(message)
+        make = Frame.Text if isinstance(message, str) else Frame.Binary
+        frame = message if isinstance(message, Frame) else make(message)
         if isinstance(frame, Frame.Text | Frame.Binary):
             for extension in self.extensions:
                 frame = extension.process_outgoing_frame(frame)
+            if not self.is_active:  # one of them called back and ended the session
+                raise self._end(ClosedSendChannelError).renewed()
         self._connection.write(frame)
 
     def _send_close(self, frame: Frame.Close | None) -> bool:

@@ -206,7 +206,7 @@ def test_the_options_of_a_constructor_are_documented(kind):
 
 
 def test_the_stub_declares_what_both_codecs_have(codec):
-    declared = set(stub_names(stub()))
+    declared = {name for name in stub_names(stub()) if not name.startswith("_")}
     defined = {
         name
         for name, value in vars(codec).items()
@@ -217,8 +217,7 @@ def test_the_stub_declares_what_both_codecs_have(codec):
         )
         and not isinstance(value, TypeVar)
     }
-    # Sendable is for type checkers; `ktorws.frame` has it at run time.
-    assert declared - {"Sendable"} == defined
+    assert declared == defined
 
 
 def public(codec, name):
@@ -246,7 +245,8 @@ def test_frame_gives_all_it_promises_from_the_codec_that_runs():
 
     for name in frame.__all__:
         assert hasattr(frame, name)
-    assert set(frame.__all__) <= set(stub_names(stub()))
+    # Sendable names what a sender takes; the codec has no need of the name.
+    assert set(frame.__all__) - {"Sendable"} <= set(stub_names(stub()))
 
 
 def test_the_version_is_one_that_packaging_takes():

@@ -186,9 +186,10 @@ class Connection(asyncio.BufferedProtocol):
                 self._session.outgoing.demand_turn()
                 self._write_gathered()
         else:
-            self._transport.write(self._encode(message))
+            octets = self._encode(message)
+            self.loop.call_soon(self._uncork)  # in debug mode refuses another thread
+            self._transport.write(octets)
             self._corked = True
-            self.loop.call_soon(self._uncork)
 
     async def flush(self) -> None:
         """Wait until all that was written has left the transport's buffer."""
