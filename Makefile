@@ -32,7 +32,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install build demo test interop stress leaks check lint types stubs \
-        format sanitize cover wheel clean
+        format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
 # Runs a talkative command: one line of it when it succeeds, all when it fails.
@@ -46,7 +46,7 @@ copy    = @rm -rf $(1) && mkdir -p $(1) && cp -R $(COPIED) $(1)/ && \
 help: ## list the commands
 	@echo 'usage: make COMMAND [PYTHON=python3.13] [ARGS="-k ping"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BUILT) $(VENV)/group-dev ## make .venv with ktorws (editable) and every tool
 
@@ -103,6 +103,19 @@ sanitize: $(BUILT) $(VENV)/group-test ## the codec's tests under ASan and UBSan
 	  LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)" \
 	  ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
 	  $(PY) -m pytest --timeout=300 $(CODEC_TESTS) $(ARGS)
+
+fuzz: $(BUILT) $(VENV)/group-fuzz ## fuzz, repeatably; ARGS="--seconds 600 decode" to go on
+	$(call say,Fuzzing)
+	@$(PY) tests/fuzz/run.py $(ARGS)
+	@tests/fuzz/c/run.sh $(or $(FUZZ_SECONDS),5)
+
+valgrind: $(BUILT) $(VENV)/group-fuzz ## the codec and deflate under valgrind
+	$(call say,Running under valgrind)
+	@tests/fuzz/valgrind.sh $(PY)
+
+compliance: $(BUILT) $(VENV)/group-test ## Autobahn; ARGS="--role server --tls" and others
+	$(call say,Running the Autobahn|Testsuite)
+	@$(PY) tests/compliance/run.py $(ARGS)
 
 cover: $(BUILT) $(VENV)/group-cover build/node/installed ## which lines the tests run, Cython included
 	$(call say,Compiling a copy of the tree in build/cover with line events)

@@ -1,9 +1,12 @@
 """What fuzzing and reading the codec with suspicion brought to light."""
 
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
-from ktorws.exceptions import InvalidTextError
+from ktorws.exceptions import InvalidHandshakeError, InvalidTextError
 from ktorws.frame import CODEC, Frame, FrameEncoder, MaskKeys
+from ktorws.handshake import ClientHandshake, HttpResponse, server_accept
+from ktorws.request import HttpRequestBuilder
 from tests.feeding import assert_violation, decoder
 from tests.octets import BINARY, CONTINUATION, PING, TEXT, close, frame, header
 
@@ -179,3 +182,18 @@ def test_buffers_without_memory_lose_all_or_nothing(number):
     assert encoder.take() == b"\x82\x02yz"
     assert buffer.append(b"yz") == 2
     assert buffer.take() == b"yz"
+
+
+@pytest.mark.parametrize("white", ["\xa0", "\x85", "\x1f"])
+def test_an_accept_key_in_white_space_that_is_not_http_s_is_refused(white):
+    handshake = ClientHandshake(HttpRequestBuilder.of("ws://a/").build())
+    headers = CIMultiDict(
+        {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Accept": white + server_accept(handshake.key),
+        }
+    )
+    response = HttpResponse(101, "", "1.1", CIMultiDictProxy(headers))
+    with pytest.raises(InvalidHandshakeError, match="accept header"):
+        handshake.verify(response)

@@ -1,5 +1,6 @@
 """Programs that would grow if anything leaked, each in a process of its own."""
 
+import json
 import subprocess
 import sys
 
@@ -42,3 +43,18 @@ def test_a_session_is_freed_with_all_that_it_held(loop):
     with Peer("websockets_peer") as peer:
         left = printed("tests.leaks.sessions", loop, peer.url("echo"), str(count))
     assert left == "{}\n"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("loop", LOOPS)
+def test_ten_thousand_sessions_leave_nothing_behind(loop):
+    count = times(10_000)
+    with Peer("websockets_peer") as peer:
+        left = json.loads(
+            printed("tests.leaks.many_sessions", loop, peer.url("echo"), str(count))
+        )
+    assert left["objects"] == {}
+    assert left["references"] == {}
+    assert left["traced"] < 100_000
+    assert left["resident"] < 4 * 2**20
