@@ -31,6 +31,8 @@ NAME = "permessage-deflate"
 _TAIL = b"\x00\x00\xff\xff"  # what a sync flush ends with; never sent (RFC 7692 §7.2.1)
 _EMPTY = b"\x00"  # a message without octets (RFC 7692 §7.2.3.6)
 _CHUNK = 64 * 1024  # bytes inflated at a time, hence how far a limit can be passed
+# In one message. Each costs a new stream and may hold nothing: two octets, 10 µs.
+_MAX_FINAL_BLOCKS = 1024
 
 #: Modules with zlib's interface; all but the first are installed separately.
 _BACKENDS = {"zlib": "zlib", "zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib"}
@@ -312,6 +314,7 @@ class _Inflater:
         self._zlib = module
         self._bits = bits
         self._stream = module.decompressobj(-bits)
+        self._final_blocks = 0
 
     def inflate(self, data: bytes, limit: int) -> bytes:
         """One whole message; reads at most one chunk further than the limit.
@@ -321,14 +324,20 @@ class _Inflater:
             FrameTooBigError: it is over the limit.
         """
         inflated = PayloadBuffer()
+        self._final_blocks = 0
         try:
-            for octets in (data, _TAIL):
-                self._feed(octets, inflated, limit)
+            # In chunks: zlib copies all input that it has not used at each call.
+            whole = memoryview(data)
+            for start in range(0, len(data), _CHUNK):
+                self._feed(whole[start : start + _CHUNK], inflated, limit)
+            self._feed(_TAIL, inflated, limit)
         except self._zlib.error as error:
             raise ProtocolViolationError("Compressed message is corrupt") from error
         return inflated.take()
 
-    def _feed(self, octets: bytes, inflated: PayloadBuffer, limit: int) -> None:
+    def _feed(
+        self, octets: bytes | memoryview, inflated: PayloadBuffer, limit: int
+    ) -> None:
         more = True
         while more:
             piece = self._stream.decompress(octets, _CHUNK)
@@ -342,6 +351,9 @@ class _Inflater:
             if self._stream.eof:
                 # A final block ends the sender's stream: the next one is a new one,
                 # with a new window (RFC 7692 §7.2.3.4).
+                self._final_blocks += 1
+                if self._final_blocks > _MAX_FINAL_BLOCKS:
+                    raise ProtocolViolationError("Message has too many final blocks")
                 octets = self._stream.unused_data
                 more = bool(octets)
                 self._stream = self._zlib.decompressobj(-self._bits)

@@ -112,7 +112,7 @@ class SendChannel:
             return ChannelResult(is_success=True)
         if self._closed:
             return ChannelResult(is_success=False, error=self._end.renewed())
-        if self._full and (self._senders or self._is_full()):
+        if self._senders or self._is_full():
             return ChannelResult(is_success=False)
         self._write(frame)
         self._backlog += self._full

@@ -319,8 +319,9 @@ class WebSocketSession:
 
     def _write_processed(self, message: Sendable) -> None:
         """Send through the extensions; control frames pass them by."""
-        make = Frame.Text if isinstance(message, str) else Frame.Binary
-        frame = message if isinstance(message, Frame) else make(message)
+        frame = message
+        if not isinstance(frame, Frame):
+            frame = Frame.Text(frame) if isinstance(frame, str) else Frame.Binary(frame)
         if isinstance(frame, Frame.Text | Frame.Binary):
             for extension in self.extensions:
                 frame = extension.process_outgoing_frame(frame)

@@ -56,7 +56,13 @@ def start(path, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
+        preexec_fn=_interruptible if os.name == "posix" else None,  # noqa: PLW1509
     )
+
+
+def _interruptible():
+    # A shell ignores SIGINT for what it runs in the background, and that is inherited.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

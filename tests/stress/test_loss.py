@@ -63,7 +63,10 @@ async def fill(session):
         name: asyncio.create_task(outcome(send_for_ever(session)))
         for name in ("send", "another send")
     }
-    while session.outgoing.try_send(b"").is_success:  # noqa: ASYNC110  no event says it
+    connection = session._connection
+    while (  # noqa: ASYNC110  no event says it
+        connection.is_writable or session.outgoing.try_send(b"").is_success
+    ):
         await asyncio.sleep(0.01)
     return tasks
 
