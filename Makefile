@@ -18,7 +18,7 @@ BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
 COPIED  := ktorws tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
-OWN_TARGET  := --ignore=tests/stress --ignore=tests/leaks
+OWN_TARGET  := $(foreach part,stress leaks hostile faults,--ignore=tests/$(part))
 
 # The tests fail, rather than run on the plain codec alone, when the compiled one
 # was asked for and is not there.
@@ -31,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install build demo test interop stress leaks check lint types stubs \
+.PHONY: help install build demo test interop stress leaks hostile faults check lint types stubs \
         format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -71,6 +71,14 @@ stress: $(BUILT) $(VENV)/group-test ## tests under load; KTORWS_STRESS=short for
 leaks: $(BUILT) $(VENV)/group-test ## tests that count what is left behind
 	$(call say,Running the leak tests)
 	@$(PY) -m pytest tests/leaks $(ARGS)
+
+hostile: $(BUILT) $(VENV)/group-test ## peers and callers that mean harm
+	$(call say,Running the tests with hostile peers)
+	@$(PY) -m pytest tests/hostile $(ARGS)
+
+faults: $(BUILT) $(VENV)/group-test ## real network faults; needs root and network namespaces
+	$(call say,Running the tests with network faults)
+	@$(PY) -m pytest tests/faults $(ARGS)
 
 check: lint types stubs ## lint, types and stubs
 

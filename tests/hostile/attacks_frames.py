@@ -1,0 +1,314 @@
+"""Frames that break a rule, and legal ones at the edge; the same for both directions.
+
+Each attack is a function of the key with which the attacker masks, or None. RFC 6455
+is meant where a section is named alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.hostile.scenario import ANY, GOOD, LIMIT, LOST, MEGABYTE, VIOLATION
+from tests.octets import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    CONTROL_OPCODES,
+    KEY,
+    PING,
+    PONG,
+    RSV1,
+    RSV2,
+    RSV3,
+    TEXT,
+    UNKNOWN_OPCODES,
+    close,
+    frame,
+    header,
+)
+
+TOO_BIG = "FrameTooBigError"
+BAD_TEXT = "InvalidTextError"
+ILLEGAL_CODES = (
+    *(0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1099, 1100, 1999, 2000, 2999),
+    *(5000, 32768, 65535),
+)
+LEGAL_CODES = (1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 1014, 3000, 3999, 4999)
+#: Each is no UTF-8, whatever follows (Unicode 15.0, table 3-7).
+BAD_UTF8 = {
+    "a lone continuation byte": b"\x80",
+    "FE": b"\xfe",
+    "FF": b"\xff",
+    "overlong slash": b"\xc0\xaf",
+    "overlong in three": b"\xe0\x80\xaf",
+    "overlong in four": b"\xf0\x80\x80\xaf",
+    "a surrogate": b"\xed\xa0\x80",
+    "beyond U+10FFFF": b"\xf4\x90\x80\x80",
+    "F5": b"\xf5",
+    "a broken sequence": b"\xe2\x28\xa1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack:
+    """Octets for an open session, as `Scenario` describes what must come of them."""
+
+    name: str
+    octets: Callable[[Any], bytes]
+    error: str = VIOLATION
+    code: Any = 1002
+    reason: Any = ANY
+    messages: int | None = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    within: float = 4.0
+    known: str | None = None
+
+
+def _attack(name, octets, **expected):
+    return Attack(name=name, octets=octets, **expected)
+
+
+def _headers():
+    yield _attack("RSV1 without an extension", lambda k: frame(TEXT, rsv=RSV1, key=k))
+    yield _attack("RSV2", lambda k: frame(TEXT, rsv=RSV2, key=k))
+    yield _attack("RSV3", lambda k: frame(BINARY, rsv=RSV3, key=k))
+    yield _attack("RSV1 in a ping", lambda k: frame(PING, rsv=RSV1, key=k))
+    for opcode in UNKNOWN_OPCODES:
+        yield _attack(
+            f"opcode {opcode:X}", lambda k, opcode=opcode: frame(opcode, b"x", key=k)
+        )
+    yield _attack(
+        "the wrong side masks", lambda k: frame(TEXT, b"x", key=None if k else KEY)
+    )
+    yield _attack("a wrong mask bit in a ping", lambda k: _other_side(PING, k))
+    yield _attack("a wrong mask bit in a Close", lambda k: _other_side(CLOSE, k))
+    yield _attack("16 bits for length 0", lambda k: frame(TEXT, form=16, key=k))
+    yield _attack(
+        "16 bits for length 125", lambda k: frame(TEXT, b"x" * 125, form=16, key=k)
+    )
+    yield _attack(
+        "64 bits for length 65535", lambda k: header(BINARY, 65535, form=64, key=k)
+    )
+    yield _attack(
+        "the top bit of a length", lambda k: header(BINARY, 1 << 63, form=64, key=k)
+    )
+    yield _attack(
+        "all bits of a length", lambda k: header(BINARY, (1 << 64) - 1, form=64, key=k)
+    )
+    for opcode in CONTROL_OPCODES:
+        yield _attack(
+            f"control frame {opcode:X} in fragments",
+            lambda k, opcode=opcode: frame(opcode, fin=False, key=k),
+        )
+        yield _attack(
+            f"control frame {opcode:X} of 126 bytes",
+            lambda k, opcode=opcode: header(opcode, 126, key=k),
+        )
+    yield _attack(
+        "a ping of 2^62 bytes", lambda k: header(PING, 1 << 62, form=64, key=k)
+    )
+
+
+def _other_side(opcode, key):
+    return frame(opcode, key=None if key else KEY)
+
+
+def _messages():
+    yield _attack("a continuation first", lambda k: frame(CONTINUATION, b"x", key=k))
+    yield _attack(
+        "a continuation after a message",
+        lambda k: frame(TEXT, b"x", key=k) + frame(CONTINUATION, b"x", key=k),
+        messages=1,
+    )
+    for opcode in (TEXT, BINARY):
+        yield _attack(
+            f"a message {opcode:X} within another",
+            lambda k, opcode=opcode: (
+                frame(TEXT, b"x", fin=False, key=k) + frame(opcode, b"y", key=k)
+            ),
+        )
+    yield _attack(
+        "what came before a violation is delivered",
+        lambda k: frame(TEXT, b"x", key=k) * 50 + frame(0x3, key=k),
+        messages=50,
+    )
+    too_big = {"error": TOO_BIG, "code": 1009}
+    yield _attack(
+        "2^62 bytes", lambda k: header(BINARY, 1 << 62, form=64, key=k), **too_big
+    )
+    yield _attack(
+        "one byte over the limit", lambda k: header(BINARY, LIMIT + 1, key=k), **too_big
+    )
+    yield _attack(
+        "one byte over the default limit",
+        lambda k: header(TEXT, 16 * MEGABYTE + 1, key=k),
+        options={"max_frame_size": 16 * MEGABYTE},
+        **too_big,
+    )
+    yield _attack(
+        "one byte over the limit, in two fragments",
+        lambda k: (
+            frame(BINARY, bytes(LIMIT), fin=False, key=k)
+            + header(CONTINUATION, 1, key=k)
+        ),
+        **too_big,
+    )
+    yield _attack(
+        "sizes that overflow when added",
+        lambda k: (
+            frame(BINARY, b"x", fin=False, key=k)
+            + header(CONTINUATION, (1 << 63) - 1, form=64, key=k)
+        ),
+        **too_big,
+    )
+    good = {"error": GOOD, "code": 1000, "reason": 1000}
+    yield _attack(
+        "exactly the limit",
+        lambda k: frame(BINARY, bytes(LIMIT), key=k) + close(1000, key=k),
+        messages=1,
+        **good,
+    )
+    yield _attack(
+        "exactly the limit, in fragments with pings between",
+        lambda k: _in_fragments(k) + close(1000, key=k),
+        messages=1,
+        **good,
+    )
+    yield _attack(
+        "an empty message in three empty fragments",
+        lambda k: (
+            frame(TEXT, fin=False, key=k)
+            + frame(CONTINUATION, fin=False, key=k)
+            + frame(CONTINUATION, key=k)
+            + close(1000, key=k)
+        ),
+        messages=1,
+        **good,
+    )
+    yield _attack(
+        "pongs that nobody asked for",
+        lambda k: frame(PONG, b"x" * 125, key=k) * 100 + close(1000, key=k),
+        **good,
+    )
+
+
+def _in_fragments(key):
+    piece = bytes(LIMIT // 4)
+    between = frame(PING, key=key)
+    middle = frame(CONTINUATION, piece, fin=False, key=key) + between
+    first = frame(BINARY, piece, fin=False, key=key) + between
+    return first + middle * 2 + frame(CONTINUATION, piece, key=key)
+
+
+def _text():
+    bad = {"error": BAD_TEXT, "code": 1007}
+    for name, octets in BAD_UTF8.items():
+        yield _attack(
+            f"text: {name}",
+            lambda k, octets=octets: frame(TEXT, b"ok" + octets, key=k),
+            **bad,
+        )
+        # The frame is not over: what cannot become right is refused all the same.
+        yield _attack(
+            f"text, at once: {name}",
+            lambda k, octets=octets: _begun(octets, k),
+            **bad,
+        )
+    yield _attack(
+        "text ends within a character", lambda k: frame(TEXT, b"\xe2\x82", key=k), **bad
+    )
+    yield _attack(
+        "text in fragments ends within a character",
+        lambda k: (
+            frame(TEXT, b"\xe2", fin=False, key=k) + frame(CONTINUATION, b"\x82", key=k)
+        ),
+        **bad,
+    )
+    yield _attack(
+        "an unfinished fragment is bad already",
+        lambda k: (
+            frame(TEXT, b"\xe2", fin=False, key=k)
+            + frame(CONTINUATION, b"\x28", fin=False, key=k)
+        ),
+        **bad,
+    )
+
+
+def _begun(octets, key):
+    """The first half of a frame of the limit's size, with these octets at its end."""
+    whole = frame(TEXT, b"a" * (LIMIT // 2) + octets + b"a" * (LIMIT // 4), key=key)
+    return whole[: len(whole) - LIMIT // 4]
+
+
+def _closes():
+    for code in ILLEGAL_CODES:
+        yield _attack(f"close code {code}", lambda k, code=code: close(code, key=k))
+    for code in LEGAL_CODES:
+        yield _attack(
+            f"legal close code {code}",
+            lambda k, code=code: close(code, b"bye", key=k),
+            error=GOOD,
+            code=code,
+            reason=code,
+        )
+    yield _attack(
+        "an empty Close",
+        lambda k: frame(CLOSE, key=k),
+        error=GOOD,
+        code=1005,
+        reason=1005,
+    )
+    yield _attack("a Close of one byte", lambda k: frame(CLOSE, b"\x03", key=k))
+    yield _attack(
+        "a close reason that is no UTF-8",
+        lambda k: close(1000, b"\xff", key=k),
+        error=BAD_TEXT,
+        code=1007,
+    )
+    yield _attack(
+        "a close reason that ends within a character",
+        lambda k: close(1000, b"\xe2\x82", key=k),
+        error=BAD_TEXT,
+        code=1007,
+    )
+    yield _attack(
+        "data behind a Close is dropped",
+        lambda k: close(1000, key=k) + frame(TEXT, b"late", key=k) * 1000,
+        error=GOOD,
+        code=1000,
+        reason=1000,
+    )
+    yield _attack(
+        "garbage behind a Close is not judged",
+        lambda k: close(1001, key=k) + b"\xff" * 1000,
+        error=GOOD,
+        code=1001,
+        reason=1001,
+    )
+    yield _attack(
+        "two Closes",
+        lambda k: close(1001, key=k) + close(1002, key=k),
+        error=GOOD,
+        code=1001,
+        reason=1001,
+    )
+    yield _attack(
+        "a Close within a message",
+        lambda k: frame(TEXT, b"x", fin=False, key=k) + close(1000, key=k),
+        error=GOOD,
+        code=1000,
+        reason=1000,
+    )
+
+
+ATTACKS = [*_headers(), *_messages(), *_text(), *_closes()]
+
+#: The connection ends here, without a Close frame.
+TORN = {
+    "before a frame": b"",
+    "within a header": b"\x82",
+    "within a length": b"\x82\x7e\x01",
+    "within a payload": b"\x82\x7e\x01\x00half",
+    "within a message": b"\x01\x01x",
+}
+TORN_EXPECTED = {"error": LOST, "code": None, "reason": 1006, "messages": 0}
