@@ -31,7 +31,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install build demo test interop stress leaks hostile faults check lint types stubs \
+.PHONY: help install build demo test interop interop-all stress leaks hostile faults check lint types stubs \
         format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -46,7 +46,7 @@ copy    = @rm -rf $(1) && mkdir -p $(1) && cp -R $(COPIED) $(1)/ && \
 help: ## list the commands
 	@echo 'usage: make COMMAND [PYTHON=python3.13] [ARGS="-k ping"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BUILT) $(VENV)/group-dev ## make .venv with ktorws (editable) and every tool
 
@@ -58,10 +58,15 @@ demo: $(BUILT) $(VENV)/group-fast ## watch a conversation, then traffic at full 
 
 test: $(BUILT) $(VENV)/group-test build/node/installed ## run the tests
 	$(call say,Running the tests)
-	@$(PY) -m pytest tests $(OWN_TARGET) $(ARGS)
+	@$(PY) -m pytest tests $(OWN_TARGET) -m "not heavy" $(ARGS)
 
 interop: $(BUILT) $(VENV)/group-test build/node/installed ## only those with other implementations
 	$(call say,Running the tests with other implementations)
+	@$(PY) -m pytest tests/interop -m "not heavy" $(ARGS)
+
+interop-all: $(BUILT) $(VENV)/group-interop build/node/installed ## with all of them; installs them by name
+	$(call say,Running the tests with all other implementations)
+	@sh tests/interop/install.sh
 	@$(PY) -m pytest tests/interop $(ARGS)
 
 stress: $(BUILT) $(VENV)/group-test ## tests under load; KTORWS_STRESS=short for fewer rounds

@@ -1,4 +1,4 @@
-"""The server of `scenarios` by ``websockets``: certificate and key are arguments."""
+"""The server of `scenarios` by ``websockets``; gets a certificate and its key."""
 
 import asyncio
 import contextlib

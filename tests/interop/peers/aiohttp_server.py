@@ -1,4 +1,4 @@
-"""The server of `scenarios` by ``aiohttp``: certificate and key are arguments."""
+"""The server of `scenarios` by ``aiohttp``; gets a certificate and its key."""
 
 import asyncio
 import ssl

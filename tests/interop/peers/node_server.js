@@ -1,4 +1,4 @@
-// The server of scenarios.py by Node's ws: certificate and key are arguments.
+// The server of scenarios.py by Node's ws; gets a certificate and its key.
 'use strict';
 
 const fs = require('fs');
@@ -56,6 +56,8 @@ const handlers = {
 
 const sockets = new WebSocketServer({
   noServer: true,
+  perMessageDeflate: true,
+  maxPayload: 1 << 25,
   handleProtocols: (offered) => (offered.has('echo') ? 'echo' : false),
 });
 
