@@ -29,6 +29,7 @@ ROOT = HERE.parent.parent
 HOME = ROOT / "build" / "autobahn"
 SUITE = HERE / "autobahn" / "wstest_local.py"
 GOOD = {"OK", "INFORMATIONAL"}
+ALL_CASES = 517
 #: Longest first, so that the shards end together.
 SHARDS = [
     *(f"{group}.{part}.*" for group in (12, 13) for part in range(1, 8)),
@@ -268,10 +269,8 @@ def main():
     name, verdicts = run_shards(arguments)
     bad = report(name, verdicts)
     if not arguments.cases:
-        expected = json.loads((HERE / "expected.json").read_text())
-        missing = sorted(set(expected) - set(verdicts))
-        if missing:
-            print(f"Cases that did not run: {', '.join(missing)}")
+        if len(verdicts) != ALL_CASES:
+            print(f"Only {len(verdicts)} of {ALL_CASES} cases ran")
             return 1
     return 1 if bad else 0
 
