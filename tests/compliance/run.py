@@ -268,10 +268,9 @@ def main():
     arguments = parser.parse_args()
     name, verdicts = run_shards(arguments)
     bad = report(name, verdicts)
-    if not arguments.cases:
-        if len(verdicts) != ALL_CASES:
-            print(f"Only {len(verdicts)} of {ALL_CASES} cases ran")
-            return 1
+    if not arguments.cases and len(verdicts) != ALL_CASES:
+        print(f"Only {len(verdicts)} of {ALL_CASES} cases ran")
+        return 1
     return 1 if bad else 0
 
 
