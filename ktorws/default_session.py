@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ktorws.exceptions import PingTimeoutError, WebSocketError
+from ktorws.exceptions import PingTimeoutError
 from ktorws.frame import Frame
 from ktorws.ping_pong import PINGER_DISABLED, Pinger
 from ktorws.session import WebSocketSession
@@ -128,7 +128,8 @@ class DefaultWebSocketSession(WebSocketSession):
                     self._pinger.pong(frame.data)
                 case Frame.Close():
                     self._deliver(messages)
-                    self._closed_by_peer(frame)
+                    if self._violation is None:
+                        self._closed_by_peer(frame)
                     return
                 case _:
                     messages.append(frame)
@@ -153,24 +154,8 @@ class DefaultWebSocketSession(WebSocketSession):
             self._owed_pong = pong
 
     def _deliver(self, messages: list[Frame]) -> None:
-        if self.extensions:
-            messages = self._processed(messages)
         if messages:
             self.incoming.deliver(messages, sum(map(len, messages)))
-
-    def _processed(self, messages: list[Frame]) -> list[Frame]:
-        """What the extensions make of them, in the reverse of the sending order."""
-        processed: list[Frame] = []
-        try:
-            for frame in messages:
-                for extension in reversed(self.extensions):
-                    frame = extension.process_incoming_frame(frame)  # noqa: PLW2901
-                processed.append(frame)
-        except Exception as error:
-            self.incoming.deliver(processed, sum(map(len, processed)))
-            self.violated(_as_ours(error))
-            return []
-        return processed
 
     def _closed_by_peer(self, frame: Frame.Close) -> None:
         super()._closed_by_peer(frame)
@@ -186,15 +171,6 @@ class DefaultWebSocketSession(WebSocketSession):
 
     def _ping_timed_out(self) -> None:
         self.failed(PingTimeoutError("Ping timeout"))
-
-
-def _as_ours(error: Exception) -> WebSocketError:
-    """What an extension raised, as an error that can end a session."""
-    if isinstance(error, WebSocketError):
-        return error
-    ours = WebSocketError("An extension failed")
-    ours.__cause__ = error
-    return ours
 
 
 def interval_in_seconds(value: float | timedelta | None) -> float | None:

@@ -229,11 +229,11 @@ class WebSocketDeflateExtension(WebSocketExtension):
     # Frames.
 
     def session_opened(self, session: WebSocketSession) -> None:
-        """Keep the session, whose limit counts; its end frees the windows."""
+        """Keep the session, whose limit counts."""
         self._session = session
-        session.invoke_on_end(self._release)
 
-    def _release(self) -> None:
+    def session_ended(self) -> None:
+        """Free the windows."""
         self._deflater = self._inflater = None
 
     def process_outgoing_frame(self, frame: Frame) -> Frame:

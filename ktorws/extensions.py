@@ -195,6 +195,9 @@ class WebSocketExtension(ABC):
     ) -> None:
         """Take note of the session that the extension serves."""
 
+    def session_ended(self) -> None:  # noqa: B027  as above
+        """Free what frames needed: none will be sent or received any more."""
+
     @abstractmethod
     def process_outgoing_frame(self, frame: Frame) -> Frame:
         """The frame to send instead of this one."""

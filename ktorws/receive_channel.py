@@ -166,9 +166,9 @@ class ReceiveChannel:
         """Drop what waits and everything still to come; whoever waits is woken."""
         self._queue.clear()
         self._size = 0
+        self._finish(ClosedReceiveChannelError("The incoming channel was cancelled"))
         if self._paused:
             self._go_on()
-        self.end(ClosedReceiveChannelError("The incoming channel was cancelled"))
 
     def __aiter__(self) -> ReceiveChannel:
         return self
@@ -202,12 +202,7 @@ class ReceiveChannel:
 
     def end(self, error: WebSocketError) -> None:
         """No more frames: after those at hand, this error is raised."""
-        if self._closed:  # by `cancel`, when nobody knew the reason
-            self._end.close_reason = self._end.close_reason or error.close_reason
-            return
-        self._closed = True
-        self._end = error
-        self._wake(len(self._receivers))
+        self._finish(error)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back when a reader finds nothing more; at once if one waits already."""
@@ -242,6 +237,14 @@ class ReceiveChannel:
                 elif self._queue:  # woken, and then cancelled: it is another's turn
                     self._wake(1)
                 raise
+
+    def _finish(self, error: WebSocketError) -> None:
+        if self._closed:  # by `cancel`, when nobody knew the reason
+            self._end.close_reason = self._end.close_reason or error.close_reason
+            return
+        self._closed = True
+        self._end = error
+        self._wake(len(self._receivers))
 
     def _wake(self, number: int) -> None:
         """Wake so many of those that wait, longest first."""

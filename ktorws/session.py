@@ -8,6 +8,7 @@ a `FrameConnection`, which an engine or the server provides.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ktorws.close_reason import CloseReason
@@ -20,6 +21,7 @@ from ktorws.exceptions import (
     WebSocketConverterNotFoundError,
     WebSocketError,
 )
+from ktorws.extended_channels import ExtendedReceiveChannel, ExtendedSendChannel
 from ktorws.frame import Frame
 from ktorws.receive_channel import ReceiveChannel
 from ktorws.send_channel import SendChannel
@@ -70,17 +72,24 @@ class WebSocketSession:
         self._call = call
         self.subprotocol = subprotocol
         self.extensions = list(extensions)
-        self.incoming = ReceiveChannel(
+        receiving: Callable[..., ReceiveChannel] = ReceiveChannel
+        sending: Callable[..., SendChannel] = SendChannel
+        if extensions:
+            receiving = partial(
+                ExtendedReceiveChannel, extensions=extensions, violated=self.violated
+            )
+            sending = partial(ExtendedSendChannel, extensions=extensions)
+        self.incoming = receiving(
             loop,
             config.channels.incoming,
             pause=connection.pause_reading,
             resume=connection.resume_reading,
             on_overflow=self.failed,
         )
-        self.outgoing = SendChannel(
+        self.outgoing = sending(
             loop,
             config.channels.outgoing,
-            write=self._write_processed if extensions else connection.write,
+            write=connection.write,
             backlog_bytes=lambda: connection.backlog_bytes,
             close=self._send_close,
             on_overflow=self.failed,
@@ -316,18 +325,6 @@ class WebSocketSession:
                 "No converter was found for websocket: set content_converter"
             )
         return self._config.content_converter
-
-    def _write_processed(self, message: Sendable) -> None:
-        """Send through the extensions; control frames pass them by."""
-        frame = message
-        if not isinstance(frame, Frame):
-            frame = Frame.Text(frame) if isinstance(frame, str) else Frame.Binary(frame)
-        if isinstance(frame, Frame.Text | Frame.Binary):
-            for extension in self.extensions:
-                frame = extension.process_outgoing_frame(frame)
-            if not self.is_active:  # one of them called back and ended the session
-                raise self._end(ClosedSendChannelError).renewed()
-        self._connection.write(frame)
 
     def _send_close(self, frame: Frame.Close | None) -> bool:
         """Begin the closing handshake, or do our part of it; False when it is done."""

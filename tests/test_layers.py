@@ -27,7 +27,7 @@ FLOORS = [
         "sessions",
         "channels receive_channel send_channel deferred closing ping_pong "
         "serialization frame_connection session_config session default_session "
-        "client_session",
+        "client_session extended_channels",
     ),
     (4, "engines", "engines"),
     (4, "features", "features"),
