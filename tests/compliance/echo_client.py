@@ -15,7 +15,7 @@ async def run(url: str, agent: str, context: ssl.SSLContext | None) -> None:
     client = HttpClient(CIO(ssl=context)).install(
         WebSockets,
         max_frame_size=16 * 1024 * 1024,
-        extensions=[WebSocketDeflateExtension.install()],
+        extensions=[WebSocketDeflateExtension.install(compression_level=1)],
         open_timeout=60,
     )
     async with client:

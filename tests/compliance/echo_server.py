@@ -19,7 +19,7 @@ async def run(context: ssl.SSLContext | None) -> None:
         ssl=context,
         websockets=WebSockets(
             max_frame_size=16 * 1024 * 1024,
-            extensions=[WebSocketDeflateExtension.install()],
+            extensions=[WebSocketDeflateExtension.install(compression_level=1)],
         ),
     )
 
