@@ -11,6 +11,18 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include "_utf8_avx2.h"
+#define KTORWS_UTF8_HAS_BULK __builtin_cpu_supports("avx2")
+#define ktorws_utf8_bulk ktorws_utf8_avx2
+#else
+#define KTORWS_UTF8_HAS_BULK 0
+#define ktorws_utf8_bulk(data, size) ((size_t)0)
+#endif
+
+/* From so many octets on vectors are worth their beginning and end. */
+#define KTORWS_UTF8_BULK 64
+
 typedef struct {
     uint8_t need; /* 0 between characters */
     uint8_t low;
@@ -48,6 +60,7 @@ static inline int
 ktorws_utf8_feed(ktorws_utf8 *state, const uint8_t *data, size_t size)
 {
     const uint64_t high_bits = 0x8080808080808080u;
+    int bulk = size >= KTORWS_UTF8_BULK && KTORWS_UTF8_HAS_BULK;
     size_t i = 0;
 
     while (i < size) {
@@ -63,6 +76,11 @@ ktorws_utf8_feed(ktorws_utf8 *state, const uint8_t *data, size_t size)
                 i++;
             if (i == size)
                 return 1;
+            if (bulk && size - i >= KTORWS_UTF8_BULK) {
+                bulk = 0; /* it stops at a fault, or close to the end */
+                i += ktorws_utf8_bulk(data + i, size - i);
+                continue;
+            }
             if (!ktorws_utf8_begin(state, data[i++]))
                 return 0;
         } else {

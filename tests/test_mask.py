@@ -117,11 +117,32 @@ def test_what_rfc_3629_forbids_is_not_utf8(codec):
                 assert not codec.is_utf8(data), data
 
 
-def test_every_pair_of_octets_is_judged_as_python_does(codec):
+@pytest.mark.parametrize("character", ["", "я", "€", "😀"])
+def test_bad_text_is_found_anywhere_in_a_long_one(codec, character):
+    """Long text that is not ASCII goes through vectors of 32 octets."""
+    for bad in BAD:
+        for before in range(0 if not character else 24, 36):
+            data = (character * before).encode() + bad + (character * 40).encode()
+            assert not codec.is_utf8(data), data
+
+
+@pytest.mark.parametrize("character", ["я", "€", "😀"])
+def test_a_long_text_may_end_anywhere_but_within_a_character(codec, character):
+    width = len(character.encode())
+    text = ("x" + character * 100).encode()
+    for end in range(1, len(text)):
+        assert codec.is_utf8(text[:end]) == ((end - 1) % width == 0)
+        assert codec.is_utf8(text[end:]) == ((end - 1) % width == 0)
+
+
+@pytest.mark.parametrize(
+    "before", [b"", "я".encode() * 31 + b"x"], ids=["alone", "in a long text"]
+)
+def test_every_pair_of_octets_is_judged_as_python_does(codec, before):
     for first in range(256):
         for second in range(256):
             for rest in (b"", b"\x80", b"\x80\x80"):
-                data = bytes([first, second]) + rest
+                data = before + bytes([first, second]) + rest + before
                 try:
                     data.decode()
                 except UnicodeDecodeError:
