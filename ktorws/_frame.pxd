@@ -116,6 +116,7 @@ cdef class FrameDecoder:
     cdef int go_on(self) except -1
     cdef bytes take_payload(self)
     cdef bint violate(self, error) except -1
+    cdef int drop_payload(self) except -1
 
 
 # One message on its way out: where its octets are, and the encoder's state after it.

@@ -589,6 +589,18 @@ cdef class FrameDecoder:
             self.take_window(nbytes, frames)
         return frames
 
+    @cython.critical_section
+    def clear(self):
+        """Forget what came of a frame or message that is not complete."""
+        if self.torn:
+            return  # somebody may still be writing to it
+        self.window_size = 0
+        self.in_place = False
+        self.header_size = 0
+        self.message_opcode = 0
+        self.message_size = 0
+        self.drop_payload()
+
     def __getbuffer__(self, Py_buffer *view, int flags):
         PyBuffer_FillInfo(view, self, self.window, self.window_size, 0, flags)
         # A loop may keep the view longer than it should: what it points to must
@@ -988,12 +1000,16 @@ cdef class FrameDecoder:
     cdef bint violate(self, error) except -1:
         """Note the first violation; nothing after it counts."""
         self.error = error
+        self.drop_payload()
+        return False
+
+    cdef int drop_payload(self) except -1:
         self.in_payload = False
         Py_XDECREF(self.payload)
         self.payload = NULL
         self.capacity = 0
         self.filled = 0
-        return False
+        return 0
 
 
 # --- Frames in, octets out ----------------------------------------------------------

@@ -464,6 +464,12 @@ class FrameDecoder:
                 self._payload = self._message = None
         return frames
 
+    def clear(self) -> None:
+        """Forget what came of a frame or message that is not complete."""
+        self._header.clear()
+        self._wanted = 1
+        self._payload = self._message = None
+
     def _read(self, octets: bytes, frames: list[Frame]) -> None:
         position = 0
         while position < len(octets):

@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, cast
 
 from ktorws.close_reason import CloseReason
 from ktorws.default_session import DefaultWebSocketSession
+from ktorws.deferred import Deferred
 from ktorws.engines._connection import new_session
 from ktorws.engines._transports import TLS_SHUTDOWN_TIMEOUT
 from ktorws.engines._upgrade import HeadReader
 from ktorws.exceptions import (
+    ChannelOverflowError,
     ClosedReceiveChannelError,
     ClosedSendChannelError,
     ConnectionLostError,
+    FrameTooBigError,
+    ProtocolViolationError,
 )
 from ktorws.features.websockets import WebSockets
 from ktorws.handshake import accept, check_request
@@ -42,6 +46,8 @@ _CLIENT_LEFT = (
     ClosedSendChannelError,
     ConnectionLostError,
 )
+#: What it runs into when its client broke a rule or sent too much.
+_CLIENT_AT_FAULT = (ProtocolViolationError, FrameTooBigError, ChannelOverflowError)
 
 H = TypeVar("H", bound="Callable[..., Awaitable[object]]")
 
@@ -82,7 +88,8 @@ class WebSocketServer:
     """Accepts sessions; an async context manager that listens meanwhile.
 
     When a handler returns its session is closed with code 1000, when it raises with
-    1011 and a log entry; the errors that say that the client has left are none.
+    1011 and a log entry of level ERROR. The errors that say that the client has left,
+    or was thrown out for what it did, are no errors of the handler.
 
     Args:
         host: the address to listen on.
@@ -171,7 +178,8 @@ class WebSocketServer:
     async def close(self) -> None:
         """Accept nobody any more, and close every session with code 1001.
 
-        Handlers that are not done after ``close_timeout`` are cancelled.
+        Handlers that are not done after ``close_timeout`` are cancelled. Clients that
+        have no session yet are refused, and get a second to take note.
         """
         self._closing = True
         if self._listener is not None:
@@ -233,6 +241,7 @@ class _Guest:
         self._parser = RequestParser()
         self._task: asyncio.Task[None] | None = None
         self._done = False
+        self._over: Deferred[None] = Deferred(loop)  # where no session came of it
         self._timer = loop.call_later(self._config.open_timeout, self._too_slow)
         self.reader = HeadReader(self._parser, self._requested, self._failed)
         server._guests.add(self)  # noqa: SLF001
@@ -243,6 +252,7 @@ class _Guest:
         """End it, as gently as time allows."""
         if self._task is None:
             self._refuse(RequestRefusedError(503, detail="The server is going away"))
+            await self._over
             return
         reason = CloseReason(CloseReason.Codes.GOING_AWAY, "Server is going down")
         await cast("WebSocketSession", self.session).close(reason)
@@ -282,6 +292,7 @@ class _Guest:
         transport.write(accepted.octets)
         self._task = self._loop.create_task(self._handle(route, session))
         connection.open(transport, session, self._parser.left_over)
+        self.reader.release()
 
     async def _handle(self, route: _Route, session: WebSocketSession) -> None:
         try:
@@ -289,15 +300,19 @@ class _Guest:
                 await route.handler(session)
         except _CLIENT_LEFT as error:
             logger.debug("WebSocket handler ended with its session: %s", error)
-        except Exception:
-            logger.exception("WebSocket handler failed")
+        except Exception as error:
+            if _ended_by(session, error):
+                kind = type(error).__name__
+                logger.info("WebSocket session failed: %s: %s", kind, error)
+            else:
+                logger.exception("WebSocket handler failed")
         finally:
             self._gone()
 
     def _failed(self, error: Exception | None) -> None:
         if self._done:
-            return
-        if isinstance(error, RequestRefusedError):
+            self._finish()
+        elif isinstance(error, RequestRefusedError):
             self._refuse(error)
         elif error is None or isinstance(error, OSError):
             self._finish()
@@ -311,20 +326,25 @@ class _Guest:
     def _refuse(self, error: RequestRefusedError) -> None:
         if self._done:
             return
-        if self.reader.transport is not None:
-            self.reader.transport.write(
-                refusal_octets(error.status, error.reason, error.headers, error.detail)
-            )
-        self._finish()
+        transport = self.reader.transport
+        if transport is None or transport.is_closing():
+            self._finish()
+            return
+        self._done = True
+        self._timer.cancel()
+        self.reader.refuse(
+            refusal_octets(error.status, error.reason, error.headers, error.detail)
+        )
 
     def _finish(self) -> None:
-        """No session came of it."""
+        """No session came of it, and none will."""
         self._done = True
         self._timer.cancel()
         if self.reader.transport is not None:
             self.reader.transport.close()
         self.reader.unwanted = True
         self._server._guests.discard(self)  # noqa: SLF001
+        self._over.complete(None)
 
     def _gone(self) -> None:
         """Forget it once both the connection and the handler are done."""
@@ -335,6 +355,16 @@ class _Guest:
     def _task_is_over(self) -> bool:
         task = cast("asyncio.Task[None]", self._task)
         return task.done() or task is asyncio.current_task()
+
+
+def _ended_by(session: WebSocketSession, error: Exception) -> bool:
+    """Whether the session's end was this error, and its client's fault."""
+    failure = session._failure  # noqa: SLF001
+    return (
+        isinstance(error, _CLIENT_AT_FAULT)
+        and type(error) is type(failure)
+        and error.close_reason is failure.close_reason
+    )
 
 
 def _make_reader(

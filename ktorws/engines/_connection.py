@@ -15,13 +15,17 @@ from weakref import WeakKeyDictionary, ref
 
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
-from ktorws.engines._transports import reader_of_held_octets
-from ktorws.frame import FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
+from ktorws.engines._transports import (
+    give_up,
+    reader_of_held_octets,
+    reads_in_one_step,
+)
+from ktorws.frame import Frame, FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ktorws.frame import Frame, Sendable
+    from ktorws.frame import Sendable
     from ktorws.handshake import Negotiated
     from ktorws.ping_pong import Clock
     from ktorws.session import WebSocketSession
@@ -66,11 +70,7 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictiona
 def _shared_by(loop: asyncio.AbstractEventLoop) -> _Shared:
     shared = _shared.get(loop)
     if shared is None:
-        # A proactor reads into the buffer while the loop does something else: there
-        # each connection needs its own.
-        proactor = getattr(asyncio, "ProactorEventLoop", None)
-        sharing = proactor is None or not isinstance(loop, proactor)
-        buffer = ReadBuffer() if sharing else None
+        buffer = ReadBuffer() if reads_in_one_step(loop) else None
         shared = _Shared(buffer, MaskKeys(), LoopClock(loop))
         _shared[loop] = shared
     return shared
@@ -124,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         self._corked = False  # gather: this iteration has written, or nobody may
         self._full = False  # the transport takes no more
         self._ending = False
+        self._lingering = False  # not to be closed before the peer's Close has come
         self._deaf_since: float | None = None
         self._deaf_for = 0.0
         self._flushed: Deferred[None] | None = None
@@ -219,8 +220,8 @@ class Connection(asyncio.BufferedProtocol):
     def end(self) -> None:
         """Send what was written, then close.
 
-        Where the transport can half-close, what still arrives is read and dropped
-        until the peer closes too: closing with unread octets would reset the
+        What still arrives is read and dropped until the peer closes too, or the
+        session's deadline aborts: closing with unread octets would reset the
         connection, and the peer might never see our Close frame.
         """
         if self._ending:
@@ -228,6 +229,8 @@ class Connection(asyncio.BufferedProtocol):
         self._write_gathered()
         self.resume_reading()
         self._ending = True
+        said = self._session._close_received  # noqa: SLF001  nobody else asks
+        self._lingering = not (said or self._transport.can_write_eof())
         self._end_flush()  # the session says whether it ended in good order
         if self._encoder.pending:
             return  # resume_writing goes on
@@ -237,7 +240,10 @@ class Connection(asyncio.BufferedProtocol):
         """Close at once."""
         self.resume_reading()
         self._ending = True
-        self._transport.abort()
+        if self._lingering:
+            give_up(self._transport)
+        else:
+            self._transport.abort()
 
     # What the transport calls.
 
@@ -245,6 +251,8 @@ class Connection(asyncio.BufferedProtocol):
         """So many octets are in `get_buffer`'s memory."""
         if not self._ending:
             self._received(self._decode(nbytes))
+        elif self._lingering:
+            self._dropped(self._decode(nbytes))
 
     def eof_received(self) -> bool:
         """The peer sends no more; the transport closes by itself."""
@@ -284,6 +292,8 @@ class Connection(asyncio.BufferedProtocol):
         # a buffer of 256 KiB) would stay until the garbage collector finds them.
         self._transport = _GONE
         self._read_held = None
+        self._decoder.clear()
+        self._encoder.take()
 
     # How it works.
 
@@ -295,6 +305,13 @@ class Connection(asyncio.BufferedProtocol):
             self._deliver(frames, decoder.size)
         if decoder.error is not None:
             self._session.violated(decoder.error)
+
+    def _dropped(self, frames: list[Frame]) -> None:
+        """Of these only the peer's Close matters: nothing comes behind it."""
+        if any(isinstance(frame, Frame.Close) for frame in frames):
+            self._lingering = False
+            if not self._encoder.pending:
+                self._transport.close()
 
     def _deliver_held(self) -> None:
         """Read what the transport itself holds."""
@@ -315,9 +332,10 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.write(self._encoder.take())
 
     def _close_transport(self) -> None:
+        """All was written."""
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        else:
+        elif not self._lingering:
             self._transport.close()
 
     def _await_flushed(self) -> None:

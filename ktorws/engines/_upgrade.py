@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
+
+from ktorws.engines._transports import give_up, reads_in_one_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +18,23 @@ if TYPE_CHECKING:
     from ktorws.http_head import HttpHeadParser
 
 _READ_SIZE = 16 * 1024
+
+#: After a refusal, how many seconds and bytes are waited for the peer's end.
+LINGER = 1.0
+LINGER_SIZE = 4 * 1024 * 1024
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
+
+
+def _memory() -> memoryview:
+    """Where to read into, on the loop that runs."""
+    loop = asyncio.get_running_loop()
+    memory = _shared.get(loop)
+    if memory is None:
+        memory = memoryview(bytearray(_READ_SIZE))
+        if reads_in_one_step(loop):
+            _shared[loop] = memory
+    return memory
 
 
 def _ignore(_: object = None) -> None:
@@ -29,7 +49,8 @@ class HeadReader(asyncio.BufferedProtocol):
         progress: called after octets for which the parser's ``feed`` gave True; may
             raise like the parser.
         failed: called with what either raised, or with None when the connection
-            ended; not after `progress` gave the transport away.
+            ended; after `refuse` once, when it has; not after `progress` gave the
+            transport away.
     """
 
     def __init__(
@@ -44,8 +65,9 @@ class HeadReader(asyncio.BufferedProtocol):
         self._parser = parser
         self._progress = progress
         self._failed = failed
-        self._memory = bytearray(_READ_SIZE)
-        self._view = memoryview(self._memory)
+        self._memory: memoryview | None = None
+        self._deadline: asyncio.TimerHandle | None = None  # once it was refused
+        self._dropped = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport, if anybody wants it."""
@@ -58,23 +80,51 @@ class HeadReader(asyncio.BufferedProtocol):
         self.transport = None
         self._progress = self._failed = _ignore
 
+    def refuse(self, octets: bytes) -> None:
+        """Send these last octets; close when the peer does, `LINGER` later at most.
+
+        Closing with unread octets would reset the connection, and the peer might never
+        see the refusal: what still arrives is read and dropped.
+        """
+        transport = cast("asyncio.Transport", self.transport)
+        transport.write(octets)
+        if transport.can_write_eof():
+            transport.write_eof()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(LINGER, give_up, transport)
+
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read into."""
-        return self._view
+        if self._memory is None:
+            self._memory = _memory()
+        return self._memory
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Feed the parser."""
+        """Feed the parser, which keeps a copy of what it needs."""
+        if self._deadline is not None:
+            self._drop(nbytes)
+            return
         try:
-            if self._parser.feed(self._view[:nbytes]):
+            if self._parser.feed(cast("memoryview", self._memory)[:nbytes]):
                 self._progress()
         except Exception as error:
             self._failed(error)
 
     def eof_received(self) -> bool:
         """The peer sends no more."""
-        self._failed(None)
+        if self._deadline is None:
+            self._failed(None)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._failed(error)
+
+    def _drop(self, nbytes: int) -> None:
+        self._dropped += nbytes
+        if self._dropped > LINGER_SIZE and self.transport is not None:
+            # Later, for asyncio's TLS reads on while it closes, and would call again.
+            transport, self.transport = self.transport, None
+            asyncio.get_running_loop().call_soon(give_up, transport)

@@ -71,12 +71,7 @@ async def test_node(secure, deflate, certificate):
     if not node_has_ws():
         pytest.skip("Node's package ws is not on NODE_PATH; `make interop` installs it")
     async with Ours(secure=secure, deflate=deflate) as server:
-        settings = {
-            "url": server.url(),
-            "offer": deflate,
-            "agreed": deflate,
-            "lossy": secure,
-        }
+        settings = {"url": server.url(), "offer": deflate, "agreed": deflate}
         command = "node", str(SCRIPT), json.dumps(settings)
         async with running(*command, NODE_EXTRA_CA_CERTS=certificate[2]):
             await told(server)
