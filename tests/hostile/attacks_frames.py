@@ -5,10 +5,10 @@ is meant where a section is named alone.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from tests.hostile.scenario import ANY, GOOD, LIMIT, LOST, MEGABYTE, VIOLATION
+from tests.hostile.scenario import GOOD, LIMIT, MEGABYTE, VIOLATION, Expected, family
 from tests.octets import (
     BINARY,
     CLOSE,
@@ -29,6 +29,7 @@ from tests.octets import (
 
 TOO_BIG = "FrameTooBigError"
 BAD_TEXT = "InvalidTextError"
+GOODBYE = {"error": GOOD, "code": 1000, "reason": 1000}
 ILLEGAL_CODES = (
     *(0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1099, 1100, 1999, 2000, 2999),
     *(5000, 32768, 65535),
@@ -49,19 +50,31 @@ BAD_UTF8 = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attack:
-    """Octets for an open session, as `Scenario` describes what must come of them."""
+#: Each is UTF-8, though some decoders take offence.
+LEGAL_UTF8 = {
+    "NUL": b"\x00",
+    "a byte order mark": b"\xef\xbb\xbf",
+    "the last before the surrogates": b"\xed\x9f\xbf",
+    "the first behind the surrogates": b"\xee\x80\x80",
+    "noncharacters": b"\xef\xbf\xbe\xef\xbf\xbf\xf0\x9f\xbf\xbf",
+    "U+10FFFF": b"\xf4\x8f\xbf\xbf",
+}
 
-    name: str
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(Expected):
+    """Octets for an open session, and what must come of them.
+
+    Attributes:
+        octets: as a function of the attacker's key.
+        headers: what the attacker adds to the handshake.
+    """
+
     octets: Callable[[Any], bytes]
     error: str = VIOLATION
     code: Any = 1002
-    reason: Any = ANY
     messages: int | None = 0
-    options: dict[str, Any] = field(default_factory=dict)
-    within: float = 4.0
-    known: str | None = None
+    headers: bytes = b""
 
 
 def _attack(name, octets, **expected):
@@ -81,7 +94,16 @@ def _headers():
         "the wrong side masks", lambda k: frame(TEXT, b"x", key=None if k else KEY)
     )
     yield _attack("a wrong mask bit in a ping", lambda k: _other_side(PING, k))
+    yield _attack("a wrong mask bit in a pong", lambda k: _other_side(PONG, k))
     yield _attack("a wrong mask bit in a Close", lambda k: _other_side(CLOSE, k))
+    yield _attack(
+        "a wrong mask bit in a continuation",
+        lambda k: frame(TEXT, b"x", fin=False, key=k) + _other_side(CONTINUATION, k),
+    )
+    yield _attack(
+        "a wrong mask bit before 2^62 bytes",
+        lambda k: header(BINARY, 1 << 62, form=64, key=None if k else KEY),
+    )
     yield _attack("16 bits for length 0", lambda k: frame(TEXT, form=16, key=k))
     yield _attack(
         "16 bits for length 125", lambda k: frame(TEXT, b"x" * 125, form=16, key=k)
@@ -161,18 +183,17 @@ def _messages():
         ),
         **too_big,
     )
-    good = {"error": GOOD, "code": 1000, "reason": 1000}
     yield _attack(
         "exactly the limit",
         lambda k: frame(BINARY, bytes(LIMIT), key=k) + close(1000, key=k),
         messages=1,
-        **good,
+        **GOODBYE,
     )
     yield _attack(
         "exactly the limit, in fragments with pings between",
         lambda k: _in_fragments(k) + close(1000, key=k),
         messages=1,
-        **good,
+        **GOODBYE,
     )
     yield _attack(
         "an empty message in three empty fragments",
@@ -183,13 +204,29 @@ def _messages():
             + close(1000, key=k)
         ),
         messages=1,
-        **good,
+        **GOODBYE,
     )
     yield _attack(
         "pongs that nobody asked for",
         lambda k: frame(PONG, b"x" * 125, key=k) * 100 + close(1000, key=k),
-        **good,
+        **GOODBYE,
     )
+
+
+def _far_too_long():
+    """Lengths as an attacker would choose them where sizes are added or cast."""
+    for name, length in {
+        "2^31": 1 << 31,
+        "2^32": 1 << 32,
+        "2^32 + 1": (1 << 32) + 1,
+        "2^63 - 1": (1 << 63) - 1,
+    }.items():
+        yield _attack(
+            f"{name} bytes",
+            lambda k, length=length: header(BINARY, length, form=64, key=k),
+            error=TOO_BIG,
+            code=1009,
+        )
 
 
 def _in_fragments(key):
@@ -233,6 +270,30 @@ def _text():
         **bad,
     )
 
+    for name, octets in LEGAL_UTF8.items():
+        yield _attack(
+            f"legal text: {name}",
+            lambda k, octets=octets: frame(TEXT, octets, key=k) + close(1000, key=k),
+            messages=1,
+            **GOODBYE,
+        )
+    yield _attack(
+        "legal text: every character in four fragments",
+        lambda k: _octet_by_octet(b"\xf0\x9f\x98\x80" * 8, k) + close(1000, key=k),
+        messages=1,
+        **GOODBYE,
+    )
+
+
+def _octet_by_octet(payload, key):
+    """In fragments of one octet, a ping behind each."""
+    pieces = [payload[i : i + 1] for i in range(len(payload))]
+    opcodes = [TEXT] + [CONTINUATION] * (len(pieces) - 1)
+    return b"".join(
+        frame(opcode, piece, fin=False, key=key) + frame(PING, piece, key=key)
+        for opcode, piece in zip(opcodes, pieces, strict=True)
+    ) + frame(CONTINUATION, key=key)
+
 
 def _begun(octets, key):
     """The first half of a frame of the limit's size, with these octets at its end."""
@@ -274,9 +335,12 @@ def _closes():
     yield _attack(
         "data behind a Close is dropped",
         lambda k: close(1000, key=k) + frame(TEXT, b"late", key=k) * 1000,
-        error=GOOD,
-        code=1000,
-        reason=1000,
+        **GOODBYE,
+    )
+    yield _attack(
+        "pings behind a Close are not answered",
+        lambda k: close(1000, key=k) + frame(PING, b"late", key=k) * 1000,
+        **GOODBYE,
     )
     yield _attack(
         "garbage behind a Close is not judged",
@@ -295,20 +359,27 @@ def _closes():
     yield _attack(
         "a Close within a message",
         lambda k: frame(TEXT, b"x", fin=False, key=k) + close(1000, key=k),
-        error=GOOD,
-        code=1000,
-        reason=1000,
+        **GOODBYE,
     )
 
 
-ATTACKS = [*_headers(), *_messages(), *_text(), *_closes()]
+ATTACKS = [
+    *family("frame headers", _headers()),
+    *family("messages and sizes", (*_messages(), *_far_too_long())),
+    *family("text", _text()),
+    *family("Close frames", _closes()),
+]
 
-#: The connection ends here, without a Close frame.
-TORN = {
-    "before a frame": b"",
-    "within a header": b"\x82",
-    "within a length": b"\x82\x7e\x01",
-    "within a payload": b"\x82\x7e\x01\x00half",
-    "within a message": b"\x01\x01x",
-}
-TORN_EXPECTED = {"error": LOST, "code": None, "reason": 1006, "messages": 0}
+
+def torn(key):
+    """The connection ends behind these, without a Close frame."""
+    whole = frame(BINARY, b"x" * 256, key=key)
+    return {
+        "before a frame": b"",
+        "within a header": whole[:1],
+        "within a length": whole[:3],
+        **({"within a key": whole[:6]} if key else {}),
+        "within a payload": whole[:-9],
+        "within a message": frame(TEXT, b"x", fin=False, key=key),
+        "behind a message": whole,
+    }

@@ -5,12 +5,11 @@ Each gets the limits of the scenario by the names that it knows, and its own idi
 
 import asyncio
 import contextlib
-import gc
-import json
+import functools
 import sys
 import time
 
-from tests.hostile.subject import BLOCK, PATIENCE, forget_peak, peak, say
+from tests.hostile.subject import BLOCK, PATIENCE, resolving, serve, warm_up
 
 
 class _Websockets:
@@ -49,6 +48,8 @@ class _Websockets:
 
 
 class _Aiohttp:
+    _session = None
+
     async def open(self, task):
         import aiohttp
 
@@ -85,20 +86,30 @@ class _Aiohttp:
         await self._session.send_bytes(data)
 
     async def close(self):
-        await self._session.close()
+        if self._session is not None:
+            await self._session.close()
         await self._http.close()
 
 
-def _client(name):
-    if name == "aiohttp":
-        import aiohttp  # noqa: F401  so that importing it is not counted as memory
+def _aiohttp():
+    import aiohttp  # noqa: F401  so that importing it is not counted as memory
 
-        return _Aiohttp()
-    if name == "websockets":
-        from websockets.asyncio import client
-    else:
-        from picows import websockets as client
-    return _Websockets(client)
+    return _Aiohttp
+
+
+def _websockets():
+    from websockets.asyncio import client
+
+    return functools.partial(_Websockets, client)
+
+
+def _picows():
+    from picows import websockets
+
+    return functools.partial(_Websockets, websockets)
+
+
+CLIENTS = {"aiohttp": _aiohttp, "websockets": _websockets, "picows": _picows}
 
 
 async def _act(client, task, fields):
@@ -121,16 +132,15 @@ async def _act(client, task, fields):
             del message
 
 
-async def attacked(task):
+async def attacked(make, task):
     """Open one session and do what the scenario says."""
-    client = _client(task["peer"])
+    client = make()
     fields = {"client": task["peer"], "opened": False, "error": None, "messages": 0}
-    forget_peak()
-    before = peak()
     began = time.monotonic()
     try:
         async with asyncio.timeout(PATIENCE):
-            await client.open(task)
+            with resolving(task["resolver"]):
+                await client.open(task)
             fields["opened"] = True
             await _act(client, task, fields)
     except Exception as error:
@@ -143,16 +153,10 @@ async def attacked(task):
         fields["seconds"] = time.monotonic() - began
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), 2)
-    fields["memory"] = peak() - before
     return fields
 
 
-def main():
-    task = json.loads(sys.argv[1])
-    fields = asyncio.run(attacked(task))
-    gc.collect()
-    say({**fields, "complaints": []})
-
-
 if __name__ == "__main__":
-    main()
+    make = CLIENTS[sys.argv[1]]()
+    asyncio.run(warm_up())
+    serve({"client": functools.partial(attacked, make)})

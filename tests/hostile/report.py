@@ -6,15 +6,19 @@ and no gate: only a wrong row of ours makes the exit status 1.
 """
 
 import argparse
-import asyncio
+import datetime
 import json
+import os
 import pathlib
+import platform
 import sys
+from importlib.metadata import version
 
 if __name__ == "__main__":  # as a file, not as a module
     sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
-from tests.hostile.run_one import by_name, names, run
+from tests.hostile.lanes import LANES, Lanes
+from tests.hostile.run_one import SCENARIOS
 
 MEGABYTE = 1024 * 1024
 
@@ -45,7 +49,7 @@ def _got(result):
 
 
 def _row(name, scenario, result):
-    known = "(known) " if scenario.known else ""
+    known = "(known) " if scenario.known and "client" not in result else ""
     verdict = "".join([known, "; ".join(result["wrong"])])[:110]
     return (
         f"{name:<66.66} {_expected(scenario):<28.28} {_got(result):<28.28} "
@@ -54,25 +58,29 @@ def _row(name, scenario, result):
     ).rstrip()
 
 
-async def _judged(name, gate, **options):
-    async with gate:
-        try:
-            return await run(name, **options)
-        except Exception as error:  # of a peer that did not even report
-            text = f"{type(error).__name__}: {error}"
-            seen = {"status": None, "codes": []}
-            return {"error": "no report", "memory": 0, "seen": seen, "wrong": [text]}
+def _result(name, future):
+    try:
+        return future.result()
+    except Exception as error:  # of a peer that did not even report
+        text = f"{type(error).__name__}: {error}"
+        seen = {"status": None, "codes": []}
+        return {
+            "name": name,
+            "error": "no report",
+            "memory": 0,
+            "seen": seen,
+            "wrong": [text],
+        }
 
 
-async def _table(chosen, peer, options):
-    gate = asyncio.Semaphore(options.jobs)
+def _table(chosen, peer, options, lanes):
     more = {"peer": peer, "loop": options.loop, "tls": options.tls}
-    tasks = [asyncio.create_task(_judged(name, gate, **more)) for name in chosen]
+    futures = {name: lanes.submit(name, **more) for name in chosen}
     results = {}
     _say(f"\n{peer}\n")
-    for name, task in zip(chosen, tasks, strict=True):
-        results[name] = await task
-        _say(_row(name, by_name(name)[1], results[name]))
+    for name, future in futures.items():
+        results[name] = _result(name, future)
+        _say(_row(name, SCENARIOS[name][1], results[name]))
     wrong = [name for name, result in results.items() if result["wrong"]]
     highest = max((result["memory"] for result in results.values()), default=0)
     _say(
@@ -82,16 +90,32 @@ async def _table(chosen, peer, options):
     return results, wrong
 
 
-async def _report(options):
-    chosen = [name for name in names() if options.pattern in name]
-    results, wrong = await _table(chosen, "ktorws", options)
-    every = {"ktorws": results}
-    shared = [
-        n for n in chosen if by_name(n)[0] == "client" and by_name(n)[1].elsewhere
-    ]
-    for peer in options.peers:
-        every[peer], _ = await _table(shared, peer, options)
-    return every, any(by_name(name)[1].known is None for name in wrong)
+def _report(options):
+    chosen = [name for name in SCENARIOS if options.pattern in name]
+    with Lanes(options.jobs) as lanes:
+        results, wrong = _table(chosen, "ktorws", options, lanes)
+        every = {"ktorws": results}
+        for peer in options.peers:
+            every[peer], _ = _table(filter(_is_shared, chosen), peer, options, lanes)
+    return every, any(SCENARIOS[name][1].known is None for name in wrong)
+
+
+def _about(options):
+    """Where and of what the figures are."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "loop": options.loop,
+        "tls": options.tls,
+        "jobs": options.jobs,
+        "versions": {name: version(name) for name in options.peers},
+    }
+
+
+def _is_shared(name):
+    side, scenario = SCENARIOS[name]
+    return side == "client" and scenario.elsewhere
 
 
 def main():
@@ -100,12 +124,13 @@ def main():
     parser.add_argument("--peers", nargs="*", default=[])
     parser.add_argument("--loop", default="asyncio")
     parser.add_argument("--tls", action="store_true")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=LANES)
     parser.add_argument("--json")
     options = parser.parse_args()
-    every, failed = asyncio.run(_report(options))
+    every, failed = _report(options)
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(every, indent=1))
+        written = {**_about(options), "results": every}
+        pathlib.Path(options.json).write_text(json.dumps(written, indent=1))
     sys.exit(failed)
 
 

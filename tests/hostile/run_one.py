@@ -7,13 +7,14 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
 import tempfile
 
 from tests.certificates import authority, client_context, server_context
-from tests.hostile.scenario import ANY, LIMIT, Seen
+from tests.hostile.scenario import ANY, LIMIT, NONE, Seen
 from tests.hostile.scenarios_client import CLIENT
 from tests.hostile.scenarios_server import SERVER
 from tests.scripted import dialled, scripted
@@ -22,174 +23,247 @@ ROOT = pathlib.Path(__file__).parents[2]
 #: How long ``ignore`` and ``send`` go on, in seconds.
 HOLD = 1.5
 OVERALL = 60
+#: Bytes that a subject may keep for itself from one row to the next.
+KEPT = 1024 * 1024
+#: A host that only a row's own resolver knows.
+NAME = "victim.test"
+
+SCENARIOS = {
+    **{f"client: {scenario.name}": ("client", scenario) for scenario in CLIENT},
+    **{f"server: {scenario.name}": ("server", scenario) for scenario in SERVER},
+}
 
 
-def by_name(name):
-    """The scenario, and which side it attacks."""
-    for side, scenarios in (("client", CLIENT), ("server", SERVER)):
-        for scenario in scenarios:
-            if f"{side}: {scenario.name}" == name:
-                return side, scenario
-    raise KeyError(name)
+class Subject:
+    """The process under attack; does one task after the other."""
+
+    def __init__(self):
+        self._process = None
+        self._peer = None
+
+    async def start(self, peer):
+        """Have a process that runs this implementation, if there is none already."""
+        if peer != self._peer:
+            await self.stop()
+        module = "subject" if peer == "ktorws" else "other_clients"
+        if self._process is None:
+            self._peer = peer
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", f"tests.hostile.{module}", peer),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=None if module == "subject" else asyncio.subprocess.DEVNULL,
+            )
+
+    def say(self, text):
+        self._process.stdin.write(f"{text}\n".encode())
+
+    async def answer(self):
+        """The JSON of its next line."""
+        return json.loads(await self._process.stdout.readline())
+
+    async def stop(self):
+        process, self._process = self._process, None
+        if process is not None:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+            process._transport.close()
 
 
-def names():
-    """All scenarios, as `by_name` finds them."""
-    return [f"client: {s.name}" for s in CLIENT] + [f"server: {s.name}" for s in SERVER]
+@functools.cache
+def _folder():
+    return tempfile.TemporaryDirectory()
 
 
-@contextlib.asynccontextmanager
-async def _process(module, task):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", f"tests.hostile.{module}", json.dumps(task)),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL if module == "other_clients" else None,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        process._transport.close()
+@functools.cache
+def _authority_file():
+    path = pathlib.Path(_folder().name, "authority.pem")
+    authority("tests").cert_pem.write_to_path(path)
+    return str(path)
 
 
-def _task(scenario, side, loop):
-    options = {"max_frame_size": LIMIT, **scenario.options}
-    hold = 0.1 if scenario.act == "close" else HOLD
+@functools.cache
+def _certificate_file():
+    path = pathlib.Path(_folder().name, "server.pem")
+    certificate = authority("tests").issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(path)
+    return str(path)
+
+
+def _task(scenario, side, **more):
     return {
         "side": side,
-        "loop": loop,
-        "options": options,
-        "hold": hold,
+        "options": {"max_frame_size": LIMIT, **scenario.options},
+        "hold": 0.1 if scenario.act == "close" else HOLD,
         "act": scenario.act,
         "request": scenario.request,
         "ca": None,
         "certificate": None,
+        "resolver": None,
+        **more,
     }
 
 
-async def _attack_client(scenario, peer, loop, folder):
+async def _attack_client(scenario, subject, tls, task):
     seen = Seen()
-    task = {**_task(scenario, "client", loop), "peer": peer}
-    module = "subject" if peer == "ktorws" else "other_clients"
-    context = None
-    if folder is not None:
-        context = server_context()
-        task["ca"] = str(folder / "authority.pem")
-        authority("tests").cert_pem.write_to_path(task["ca"])
+    if tls:
+        task["ca"] = _authority_file()
 
     async def script(peer):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        with contextlib.suppress(OSError, EOFError, TimeoutError):
             await scenario.script(peer, seen)
 
-    async with scripted(script, ssl=context) as listening:
-        task["url"] = listening.url(scheme="ws" if context is None else "wss")
-        async with _process(module, task) as process:
-            output, _ = await process.communicate()
+    context = server_context() if tls and not scenario.by_hand else None
+    scheme = "wss" if tls else "ws"
+    async with contextlib.AsyncExitStack() as stack:
+        listening = await stack.enter_async_context(scripted(script, ssl=context))
+        task["url"] = listening.url(scheme=scheme)
+        if scenario.by_hand:
+            task["url"] = listening.url(scheme=scheme, host="localhost")
+        if scenario.resolver is not None:
+            answers = scenario.resolver(listening.port)
+            task["resolver"] = await stack.enter_async_context(answers)
+            task["url"] = listening.url(scheme=scheme, host=NAME)
+        subject.say(json.dumps(task))
+        got = await subject.answer()
         for each in listening._tasks:  # those that still send to nobody
             if not each.done():
                 await asyncio.wait({each}, timeout=1)
-    return json.loads(output), seen
+    return got, seen
 
 
-async def _attack_server(scenario, loop, folder):
+async def _attack_server(scenario, subject, tls, task):
     seen = Seen()
-    task = _task(scenario, "server", loop)
-    context = None
-    if folder is not None:
-        task["certificate"] = str(folder / "server.pem")
-        certificate = authority("tests").issue_cert("localhost")
-        certificate.private_key_and_cert_chain_pem.write_to_path(task["certificate"])
-        context = client_context()
+    if tls:
+        task["certificate"] = _certificate_file()
+    context = client_context() if tls and not scenario.by_hand else None
 
     async def attack(port):
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        with contextlib.suppress(OSError, EOFError, TimeoutError):
             async with dialled(port, ssl=context) as peer:
                 await scenario.script(peer, seen)
 
-    async with _process("subject", task) as process:
-        port = int(await process.stdout.readline())
-        await asyncio.gather(*(attack(port) for _ in range(scenario.many)))
-        output, _ = await process.communicate(b"\n")
-    return json.loads(output), seen
+    subject.say(json.dumps(task))
+    port = await subject.answer()
+    await asyncio.gather(*(attack(port) for _ in range(scenario.many)))
+    subject.say("")
+    return await subject.answer(), seen
 
 
-async def run(name, *, peer="ktorws", loop="asyncio", tls=False):
-    """What became of it, and what was wrong with that."""
-    side, scenario = by_name(name)
-    with contextlib.ExitStack() as stack:
-        folder = None
-        if tls:
-            folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+async def run(name, subject, *, peer="ktorws", loop="asyncio", tls=False):
+    """What became of it, and what was wrong with that.
+
+    A subject serves many rows, unless it kept memory of one.
+    """
+    side, scenario = SCENARIOS[name]
+    if scenario.prepare is not None:
+        scenario.prepare()
+    await subject.start(peer)
+    task = _task(scenario, side, loop=loop, peer=peer)
+    attack = _attack_client if side == "client" else _attack_server
+    keep = False
+    try:
         async with asyncio.timeout(OVERALL):
-            if side == "client":
-                got, seen = await _attack_client(scenario, peer, loop, folder)
-            else:
-                got, seen = await _attack_server(scenario, loop, folder)
+            got, seen = await attack(scenario, subject, tls or scenario.tls, task)
+        keep = got["kept"] <= KEPT
+    finally:
+        if not keep:
+            await subject.stop()
     seen.request = seen.request.decode("latin-1")
     result = {"name": name, **got, "seen": dataclasses.asdict(seen)}
     result["wrong"] = faults(scenario, side, got, seen)
     return result
 
 
-def _same(expected, got):
-    return expected in {ANY, got}
-
-
 def faults(scenario, side, got, seen):
-    """What is not as the scenario wants it; empty where all is well."""
-    wrong = []
+    """What is not as the scenario wants it; empty where all is well.
+
+    Texts; those about time begin with "late:" or "early:", about memory "memory:".
+    """
+    wrong = [*_wrong_close(scenario, seen)]
 
     def check(condition, text):
         if not condition:
             wrong.append(text)
 
-    code = seen.codes[0] if seen.codes else "none"
-    expected = "none" if scenario.code is None else scenario.code
-    expected = None if expected == 1005 else expected  # a Close frame without a code
-    check(_same(expected, code), f"close code {code}, not {expected}")
-    check(len(seen.codes) <= 1, f"Close frames: {seen.codes}")
-    check(not seen.after_close, f"{seen.after_close} octets behind Close")
     if side == "client" or scenario.status is None:
-        error = got["error"]
-        # Other clients have other errors: there must be one, that is all.
-        wanted = ANY if "client" in got and error != "nothing" else scenario.error
-        check(_same(wanted, error), f"{error}, not {scenario.error}")
-        seconds = got.get("seconds", 0)
-        check(seconds <= scenario.within, f"{seconds:.2f} s > {scenario.within}")
-        check(seconds >= scenario.least, f"{seconds:.2f} s < {scenario.least}")
-        reason = got.get("reason")
-        known = "client" not in got  # others do not tell
-        check(
-            not known or _same(scenario.reason, reason),
-            f"{reason=}, not {scenario.reason}",
-        )
+        wrong += _wrong_end(scenario, got)
     if scenario.messages is not None:
         check(got.get("messages") == scenario.messages, f"{got.get('messages')} came")
     if side == "server":
-        check(_same(scenario.status or 101, seen.status), f"status {seen.status}")
+        status = NONE if seen.status is None else seen.status
+        check(_same(scenario.status or 101, status), f"status {status}")
         check(got["left"] == 0, f"{got['left']} connections left")
-    check(got["memory"] <= scenario.limit, f"{got['memory']} bytes of memory")
+    check(got["memory"] <= scenario.limit, f"memory: {got['memory']} bytes")
     if scenario.note is not None:
-        check(scenario.note(seen), f"noted: {seen}")
+        check(_noted(scenario, seen), f"noted: {seen}"[:1000])
     check(not got["complaints"], f"complaints: {got['complaints']}")
     return wrong
 
 
+def _wrong_close(scenario, seen):
+    code = seen.codes[0] if seen.codes else NONE
+    expected = NONE if scenario.code is None else scenario.code
+    expected = None if expected == 1005 else expected  # a Close frame without a code
+    if not _same(expected, code):
+        yield f"close code {code}, not {expected}"
+    if len(seen.codes) > 1:
+        yield f"Close frames: {seen.codes}"
+    if seen.after_close:
+        yield f"{seen.after_close} octets behind Close"
+
+
+def _wrong_end(scenario, got):
+    """Other clients have other errors: there must be one, that is all."""
+    ours = "client" not in got
+    error, seconds, reason = got["error"], got.get("seconds", 0), got.get("reason")
+    expected = scenario.error if ours or error == "nothing" else ANY
+    if not _same(expected, error):
+        yield f"{error}, not {scenario.error}: {got.get('text')}"
+    if ours and scenario.text not in got.get("text", ""):
+        yield f"it says: {got['text']}"
+    if seconds > scenario.within:
+        yield f"late: {seconds:.2f} s > {scenario.within}"
+    if seconds < scenario.least:
+        yield f"early: {seconds:.2f} s < {scenario.least}"
+    if ours and not _same(scenario.reason, reason):
+        yield f"{reason=}, not {scenario.reason}"
+
+
+def _noted(scenario, seen):
+    try:
+        return scenario.note(seen)
+    except (KeyError, ValueError):  # it did not come so far
+        return False
+
+
+def _same(expected, got):
+    return expected in {ANY, got}
+
+
+async def _main(options):
+    subject = Subject()
+    try:
+        return await run(
+            options.name,
+            subject,
+            peer=options.peer,
+            loop=options.loop,
+            tls=options.tls,
+        )
+    finally:
+        await subject.stop()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=names(), metavar="NAME")
+    parser.add_argument("name", choices=SCENARIOS, metavar="NAME")
     parser.add_argument("--peer", default="ktorws")
     parser.add_argument("--loop", default="asyncio")
     parser.add_argument("--tls", action="store_true")
-    options = parser.parse_args()
-    result = asyncio.run(
-        run(options.name, peer=options.peer, loop=options.loop, tls=options.tls)
-    )
+    result = asyncio.run(_main(parser.parse_args()))
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
 
 

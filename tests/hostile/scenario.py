@@ -1,11 +1,12 @@
 """What a hostile scenario is, and what its peer notes down while it attacks.
 
-The peer runs in the test's process, the implementation under attack in another
+The peer runs in the process of its lane, the implementation under attack in another
 (`subject.py`), whose memory can be measured.
 """
 
 import asyncio
 import contextlib
+import dataclasses
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ GOOD = "ClosedReceiveChannelError"
 LOST = "ConnectionLostError"
 VIOLATION = "ProtocolViolationError"
 ANY = "any"
+NONE = "none"
 
 
 @dataclass
@@ -38,49 +40,77 @@ class Seen:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scenario:
-    """One attack, and what must come of it.
+class Expected:
+    """What must come of an attack.
 
     Attributes:
         name: a few words.
+        error: the name of the error type that ends the session.
+        code: of the Close frame on the wire; None for none; ANY for do not care.
+        reason: the code of ``close_reason``; ANY for do not care.
+        messages: how many messages must be received, or None for any number.
+        within: seconds until the error is raised.
+        options: of `WebSockets`; ``deflate`` gives those of that extension.
+        known: why it is known to be wrong as yet, or None.
+        family: the scenarios that belong together.
+    """
+
+    name: str
+    error: str = GOOD
+    code: Any = None
+    reason: Any = ANY
+    messages: int | None = None
+    within: float = 4.0
+    options: dict[str, Any] = field(default_factory=dict)
+    known: str | None = None
+    family: str = ""
+
+
+def family(name, members):
+    """These scenarios or attacks, as members of a family."""
+    return [dataclasses.replace(member, family=name) for member in members]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario(Expected):
+    """One attack, and what must come of it.
+
+    Attributes:
         script: ``async def script(peer, seen)``; for the accepting side's scenarios
             the peer is connected and has sent nothing yet.
         act: what the side under attack does: ``read``, ``ignore`` (never receives),
-            ``close``, ``send`` (never stops), ``half`` (stays until it ended).
-        error: the name of the error type that ends it.
-        code: of the Close frame on the wire; None for none; ANY for do not care.
-        reason: the code of ``close_reason``; ANY for do not care.
-        status: of the HTTP answer of the accepting side; ANY where the answer may be
-            lost, since the client still sends when the connection is closed.
-        messages: how many messages must be received, or None for any number.
-        within: seconds until the error is raised.
-        least: seconds that must pass before that.
+            ``close``, ``send`` (never stops).
+        text: what the error must say, among other things.
+        status: of the HTTP answer of the accepting side; NONE for no answer; ANY
+            where it may be lost, since the client still sends when the connection is
+            closed.
+        least: seconds that must pass before the error is raised.
         slack: bytes of memory beyond ``max_frame_size``.
-        options: of `WebSockets`; ``deflate`` gives those of that extension.
         request: options of the request.
         note: a check of what the peer wrote down, as a function of `Seen`.
         elsewhere: whether it makes sense against other clients as well.
         many: how many peers run the script at once.
-        known: why it is known to be wrong as yet, or None.
+        tls: whether it is over TLS in any case.
+        by_hand: the script itself speaks the TLS of its side.
+        prepare: makes what the script sends, before time is counted.
+        resolver: for a host that is a name: an async context manager that gets the
+            scripted server's port, and gives what the resolver answers.
     """
 
-    name: str
     script: Callable[..., Any]
     act: str = "read"
-    error: str = GOOD
-    code: Any = None
-    reason: Any = ANY
+    text: str = ""
     status: Any = None
-    messages: int | None = None
-    within: float = 4.0
     least: float = 0.0
     slack: int = SLACK
-    options: dict[str, Any] = field(default_factory=dict)
     request: dict[str, Any] = field(default_factory=dict)
     note: Callable[[Seen], bool] | None = None
     elsewhere: bool = True
     many: int = 1
-    known: str | None = None
+    tls: bool = False
+    by_hand: bool = False
+    prepare: Callable[[], object] | None = None
+    resolver: Callable[[int], Any] | None = None
 
     @property
     def limit(self):
@@ -119,6 +149,25 @@ async def _what_follows(peer, seen):
         seen.end = "waits"
     except OSError:
         seen.end = "reset"
+
+
+async def attack(peer, seen, octets):
+    """Send the octets and watch, whether or not anybody takes them."""
+    async with sending(peer, octets):
+        await watch(peer, seen)
+
+
+@contextlib.asynccontextmanager
+async def sending(peer, octets):
+    """Send the octets meanwhile, as far as anybody takes them."""
+    task = asyncio.create_task(peer.send(octets))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
 
 
 async def pour(peer, octets, total, seen, *, seconds=2.0):

@@ -1,14 +1,17 @@
 """The side under attack, in a process of its own: a ktorws client or server.
 
-Takes its task as JSON from the command line and prints what became of it as JSON.
+Takes tasks from its standard input, one after the other, each a line of JSON; prints
+what became of it as another.
 """
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import json
 import logging
 import pathlib
+import socket
 import ssl
 import sys
 import time
@@ -22,6 +25,7 @@ from ktorws.server import WebSocketServer
 
 BLOCK = bytes(64 * 1024)
 PATIENCE = 25  # seconds, for what must end by itself
+LIBC = ctypes.CDLL(None)
 
 
 def say(value):
@@ -36,10 +40,38 @@ def peak():
     return int(fields[fields.index("VmHWM:") + 1]) * 1024
 
 
-def forget_peak():
-    """Let the peak be what is in use now."""
+def settled():
+    """The bytes in use once nothing is kept for later; the peak starts anew there."""
     gc.collect()
+    if hasattr(LIBC, "malloc_trim"):
+        LIBC.malloc_trim(0)
     pathlib.Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+
+
+@contextlib.contextmanager
+def resolving(answer):
+    """Let the resolver say this, after a delay; it says nothing where it is None."""
+    if answer is None:
+        yield
+        return
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, *rest, **options):
+        name = host.decode() if isinstance(host, bytes) else host
+        if not name.endswith(".test"):
+            return real(host, *rest, **options)
+        time.sleep(answer["delay"])
+        if answer["addresses"] is None:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        tcp = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*tcp, tuple(address)) for address in answer["addresses"]]
+
+    socket.getaddrinfo = getaddrinfo
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = real
 
 
 def feature(options):
@@ -131,17 +163,15 @@ async def client(task):
     """Open one session and follow it."""
     context = ssl.create_default_context(cafile=task["ca"]) if task["ca"] else None
     http = HttpClient(CIO(ssl=context), features=[feature(task["options"])])
-    forget_peak()
-    before = peak()
     outcome = Outcome()
     async with http:
-        session = await outcome.attempt(
-            http.websocket_session(task["url"], **task["request"])
-        )
+        with resolving(task["resolver"]):
+            session = await outcome.attempt(
+                http.websocket_session(task["url"], **task["request"])
+            )
         if session is not None:
             await outcome.follow(session, task["act"], task["hold"])
             del session
-    outcome.fields["memory"] = peak() - before
     return outcome.fields
 
 
@@ -161,8 +191,6 @@ async def server(task):
         outcomes.append(outcome)
         await outcome.follow(session, task["act"], task["hold"])
 
-    forget_peak()
-    before = peak()
     async with listening:
         say(listening.port)
         loop = asyncio.get_running_loop()
@@ -172,11 +200,11 @@ async def server(task):
             await asyncio.sleep(0.02)
         left = len(listening._guests)
     fields = outcomes[0].fields if outcomes else {"opened": False, "error": None}
-    return {**fields, "memory": peak() - before, "left": left}
+    return {**fields, "left": left}
 
 
-def main():
-    task = json.loads(sys.argv[1])
+def run(main, task):
+    """What came of it in an event loop of its own, and what the loop complained of."""
     loop_factory = None
     if task["loop"] == "uvloop":
         import uvloop
@@ -189,10 +217,38 @@ def main():
                 f"{context['message']}: {context.get('exception')!r}"
             )
         )
-        fields = runner.run({"client": client, "server": server}[task["side"]](task))
+        fields = runner.run(main(task))
         gc.collect()
-    say({**fields, "complaints": complaints})
+    return {**fields, "complaints": complaints}
+
+
+async def warm_up():
+    """Talk to oneself, so that what everything needs once is no row's memory."""
+    ssl.create_default_context()
+    options = feature({"deflate": {}})
+    async with WebSocketServer(websockets=options) as listening:
+
+        @listening.websocket("/")
+        async def handle(session):
+            await session.send((await session.incoming.receive()).data)
+
+        async with HttpClient(CIO, features=[options]) as http:
+            async with http.ws(f"ws://localhost:{listening.port}/") as session:
+                await session.send(b"x")
+                await session.incoming.receive()
+
+
+def serve(mains):
+    """Do the tasks that come. Memory is counted from what is in use at the start."""
+    start = settled()
+    while line := sys.stdin.readline():
+        task = json.loads(line)
+        settled()
+        fields = run(mains[task["side"]], task)
+        memory = peak() - start
+        say({**fields, "memory": memory, "kept": settled() - start})
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(warm_up())
+    serve({"client": client, "server": server})

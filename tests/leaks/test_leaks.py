@@ -11,6 +11,13 @@ from tests.stress.harness import LOOPS, ROOT, Peer, times
 NOISE = 20_000  # bytes; less than one for each call
 
 
+def assert_flat(left):
+    assert left["objects"] == {}
+    assert left["references"] == {}
+    assert left["traced"] < 100_000
+    assert left["resident"] < 4 * 2**20
+
+
 def printed(module, *arguments):
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
@@ -54,7 +61,14 @@ def test_ten_thousand_sessions_leave_nothing_behind(loop):
         left = json.loads(
             printed("tests.leaks.many_sessions", loop, peer.url("echo"), str(count))
         )
-    assert left["objects"] == {}
-    assert left["references"] == {}
-    assert left["traced"] < 100_000
-    assert left["resident"] < 4 * 2**20
+    assert_flat(left)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("loop", LOOPS)
+def test_ten_thousand_sessions_that_compress_leave_nothing_behind(loop):
+    count = times(10_000)
+    left = json.loads(printed("tests.leaks.deflate", loop, str(count)))
+    assert left["compressed"] == count * 6  # three messages each way
+    assert_flat(left)
