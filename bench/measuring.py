@@ -1,0 +1,115 @@
+"""One row measured: rounds in which the clients alternate, on the cores it wants."""
+
+import os
+from dataclasses import dataclass, field
+
+from bench.crew import WorkerError
+from bench.peers import BLOCKING
+
+#: Seconds for one sample: of a timed row, and of one that opens many sessions.
+PATIENCE, LONG_PATIENCE = 8.0, 60.0
+FAILURES = 2  # so often a client may fail in a row before it is left out
+
+
+@dataclass
+class Series:
+    """What one client did in one row, on one loop and wire.
+
+    Attributes:
+        samples: named numbers, one dictionary for each round.
+        count: how many messages, round trips or sessions made one sample.
+        failures: what went wrong; the sample was taken again.
+        error: why there are no more samples.
+    """
+
+    row: str
+    loop: str
+    wire: str
+    client: str
+    samples: list[dict] = field(default_factory=list)
+    count: int = 0
+    failures: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+def does(client, loop):
+    """Whether this client runs on this loop; one that blocks is counted once."""
+    return client not in BLOCKING or loop == "asyncio"
+
+
+class Measuring:
+    """Knows the server, the workers and the cores."""
+
+    def __init__(self, server, crew, *, rounds, seconds, progress):
+        self._server = server
+        self._crew = crew
+        self._rounds = rounds
+        self._seconds = seconds
+        self._progress = progress
+        self._cores = sorted(os.sched_getaffinity(0))
+
+    def row(self, row, loop, wire):
+        """A `Series` for each client."""
+        here, there = {self._cores[0]}, {self._cores[-1]}
+        self._server.pin(here if row.one_core else there)
+        clients = [client for client in row.clients if does(client, loop)]
+        every = [Series(row.name, loop, wire, client) for client in clients]
+        rounds = min(self._rounds, row.rounds)
+        for series in every:
+            self._progress.step(row, loop, wire, series.client, "warm-up", rounds)
+            self._calibrate(row, series, here)
+        for number in range(rounds):
+            for series in every:
+                if series.error is None:
+                    self._progress.step(
+                        row, loop, wire, series.client, number + 1, rounds
+                    )
+                    self._sample(row, series, here)
+        return every
+
+    def _calibrate(self, row, series, cores):
+        """Find out how many make up a round; where that is given, just warm up."""
+        series.count = row.options.get("count", 0)
+        if not row.first:
+            return
+        series.count = row.first
+        self._sample(row, series, cores)
+        if series.error is not None:
+            return
+        took = max(series.samples.pop()["wall"], 1.0) * 1e-9
+        took *= row.options["size"] if row.work == "burst" else 1
+        series.count = max(int(self._seconds / took), row.first // 10, 1)
+
+    def _sample(self, row, series, cores):
+        """One sample more; a client that hangs or breaks has another chance."""
+        job = self._job(row, series, cores)
+        who = series.client, series.loop, series.wire
+        while True:
+            try:
+                if row.fresh:
+                    with self._crew.fresh(*who) as worker:
+                        series.samples.append(worker.do(job))
+                else:
+                    series.samples.append(self._crew.worker(*who).do(job))
+            except WorkerError as error:
+                self._crew.drop(*who)
+                series.failures.append(str(error))
+                if len(series.failures) <= FAILURES:
+                    continue
+                series.error = str(error)
+            return
+
+    def _job(self, row, series, cores):
+        options = dict(row.options)
+        if series.count:
+            options["count"] = series.count
+        path = row.path.format(**options)
+        secure = series.wire == "tls"
+        return {
+            "work": row.work,
+            "url": self._server.url(path, secure=secure) if path else "",
+            "options": options,
+            "cores": sorted(cores),
+            "server": self._server.pid,
+            "patience": PATIENCE if row.first else LONG_PATIENCE,
+        }
