@@ -98,6 +98,10 @@ cdef class FrameDecoder:
     cdef int open_window(self) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
     cdef int feed(self, uint8_t *data, Py_ssize_t size, list frames) except -1
+    cdef Py_ssize_t take_plain(
+        self, uint8_t *data, Py_ssize_t size, list frames
+    ) except -1
+    cdef Frame whole(self, uint8_t opcode, uint8_t *data, Py_ssize_t length)
     cdef Py_ssize_t read_header(self, const uint8_t *data, Py_ssize_t size) except -2
     cdef bint judge_octet_0(self, uint8_t octet) except -1
     cdef bint judge_octet_1(self, uint8_t octet) except -1

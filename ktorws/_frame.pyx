@@ -53,10 +53,12 @@ cdef extern from "_mask.h" nogil:
     )
 
 cdef extern from "_utf8.h" nogil:
+    bint ktorws_is_ascii(const uint8_t *data, size_t size)
     bint ktorws_utf8_feed(ktorws_utf8 *state, const uint8_t *data, size_t size)
 
 cdef extern from "Python.h":
     int PyUnicode_IS_ASCII(str text)
+    str PyUnicode_New(Py_ssize_t size, Py_UCS4 most)
     void *PyUnicode_DATA(str text)
     Py_ssize_t PyUnicode_GET_LENGTH(str text)
     PyObject *_new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
@@ -659,6 +661,10 @@ cdef class FrameDecoder:
                     return 0
                 continue
             if self.header_size == 0:
+                if self.message_opcode == 0:
+                    at += self.take_plain(data + at, size - at, frames)
+                    if at == size or self.error is not None:
+                        return 0
                 used = self.read_header(data + at, size - at)
                 if used > 0:
                     at += used
@@ -700,6 +706,66 @@ cdef class FrameDecoder:
                     if self.error is not None:
                         return 0
         return 0
+
+    cdef Py_ssize_t take_plain(
+        self, uint8_t *data, Py_ssize_t size, list frames
+    ) except -1:
+        """Take what nearly all is: whole, unextended messages of up to 64 KiB.
+
+        Gives how many octets they were. What follows them, be it right or wrong, is
+        left to the code that knows all rules.
+        """
+        cdef Py_ssize_t at = 0, head, length
+        cdef uint8_t mask = MASK if self.masked else 0
+        cdef uint8_t *payload
+        while size - at >= 2 and data[at] in (FIN | TEXT, FIN | BINARY):
+            head = 2
+            length = data[at + 1] ^ mask
+            if length == LENGTH_16 and size - at >= 4:
+                head = 4
+                length = data[at + 2] << 8 | data[at + 3]
+                if length < LENGTH_16:
+                    break
+            elif length >= LENGTH_16:
+                break
+            if self.masked:
+                head += 4
+            if length > self.limit or length > size - at - head:
+                break
+            payload = data + at + head
+            if self.masked:
+                ktorws_mask(payload, payload, length, payload - 4, 0)
+            frame = self.whole(data[at] & OPCODE, payload, length)
+            if frame is None:
+                return at
+            frames.append(frame)
+            self.size += length
+            at += head + length
+        return at
+
+    cdef inline Frame whole(self, uint8_t opcode, uint8_t *data, Py_ssize_t length):
+        """A message without reserved bits; None where it is not, as `error` says."""
+        cdef Frame frame
+        if opcode == TEXT:
+            # One pass judges and decodes; ASCII needs only to be copied.
+            if ktorws_is_ascii(data, length):
+                text = PyUnicode_New(length, 0x7F)
+                memcpy(PyUnicode_DATA(<str>text), data, length)
+            else:
+                try:
+                    text = PyUnicode_DecodeUTF8(<char *>data, length, NULL)
+                except UnicodeDecodeError:
+                    self.violate(InvalidTextError("Text message is not valid UTF-8"))
+                    return None
+            frame = TextFrame.__new__(TextFrame)
+            frame._text = <str>text
+        else:
+            frame = BinaryFrame.__new__(BinaryFrame)
+            frame._data = PyBytes_FromStringAndSize(<char *>data, length)
+        frame._opcode = opcode
+        frame._flags = FIN
+        frame._size = length
+        return frame
 
     cdef Py_ssize_t read_header(self, const uint8_t *data, Py_ssize_t size) except -2:
         """How many octets the header takes; 0: more are needed; -1: `error` is set."""
@@ -821,26 +887,17 @@ cdef class FrameDecoder:
         cdef bint alone = self.opcode != CONTINUATION and self.fin
         if self.masked:
             ktorws_mask(data, data, self.length, self.key, 0)
-        if alone and self.message_is_text:
-            # One pass judges and decodes.
-            try:
-                text = PyUnicode_DecodeUTF8(<char *>data, self.length, NULL)
-            except UnicodeDecodeError:
-                self.violate(InvalidTextError("Text message is not valid UTF-8"))
+        if alone and not self.message_flags:
+            frame = self.whole(self.opcode, data, self.length)
+            if frame is None:
                 return 0
-            frame = TextFrame.__new__(TextFrame)
-            frame._opcode = TEXT
-            frame._flags = FIN
-            frame._text = <str>text
-            frame._size = self.length
         elif alone:
             frame = _make(
                 self.opcode,
                 FIN | self.message_flags,
                 PyBytes_FromStringAndSize(<char *>data, self.length),
             )
-            if self.message_flags:
-                self.special = True
+            self.special = True
         else:
             if not self.judge_text(data, self.length, self.fin):
                 return 0

@@ -29,6 +29,28 @@ typedef struct {
     uint8_t high;
 } ktorws_utf8;
 
+/* Whether all of it is ASCII. */
+static inline int
+ktorws_is_ascii(const uint8_t *data, size_t size)
+{
+    const uint64_t high_bits = 0x8080808080808080u;
+    uint64_t seen, block[4];
+    size_t i = 0, k;
+
+    for (; i + sizeof block <= size; i += sizeof block) {
+        memcpy(block, data + i, sizeof block);
+        if ((block[0] | block[1] | block[2] | block[3]) & high_bits)
+            return 0;
+    }
+    for (seen = 0, k = i; k + sizeof seen <= size; k += sizeof seen) {
+        memcpy(block, data + k, sizeof seen);
+        seen |= block[0];
+    }
+    for (; k < size; k++)
+        seen |= data[k];
+    return !(seen & high_bits);
+}
+
 /* What the first octet of a character, not ASCII, asks of the rest; 0 if none may. */
 static inline int
 ktorws_utf8_begin(ktorws_utf8 *state, uint8_t octet)

@@ -287,6 +287,8 @@ class Connection(asyncio.BufferedProtocol):
         self._ending = True
         self._full = self._corked = True  # nothing goes out: uvloop's would raise
         self._end_flush()
+        if error is not None:
+            error.__traceback__ = None  # asyncio's frames hold what was read into
         self._session.connection_lost(error)
         # Session and connection refer to each other: what is large (asyncio's TLS has
         # a buffer of 256 KiB) would stay until the garbage collector finds them.

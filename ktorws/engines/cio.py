@@ -259,7 +259,10 @@ async def _addresses(host: str, port: int) -> list[Any]:
         address = ipaddress.ip_address(host)
     except ValueError:
         loop = asyncio.get_running_loop()
-        return await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        if not found:  # of a loop's or resolver's own; the system's raises
+            raise OSError("No address was found") from None
+        return found
     family, tail = (
         (socket.AF_INET, ()) if address.version == 4 else (socket.AF_INET6, (0, 0))  # noqa: PLR2004
     )
