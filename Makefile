@@ -32,7 +32,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install build demo test interop interop-all stress leaks hostile faults check lint types stubs \
-        format sanitize fuzz valgrind compliance cover wheel clean
+        bench bench-micro instructions format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
 # Runs a talkative command: one line of it when it succeeds, all when it fails.
@@ -125,6 +125,18 @@ fuzz: $(BUILT) $(VENV)/group-fuzz ## fuzz, repeatably; ARGS="--seconds 600 decod
 valgrind: $(BUILT) $(VENV)/group-fuzz ## the codec and deflate under valgrind
 	$(call say,Running under valgrind)
 	@tests/fuzz/valgrind.sh $(PY)
+
+bench: $(BUILT) $(VENV)/group-bench ## against other clients; ARGS="--quick", or none for all
+	$(call say,Running the benchmarks)
+	@$(PY) -m bench.run $(ARGS)
+
+bench-micro: $(BUILT) $(VENV)/group-bench ## the codec and the data path by themselves
+	$(call say,Running the micro-benchmarks)
+	@$(PY) -m pytest bench/micro $(ARGS)
+
+instructions: $(BUILT) ## count instructions per message with valgrind; ARGS="--check"
+	$(call say,Counting instructions)
+	@$(PY) bench/instructions.py $(ARGS)
 
 compliance: $(BUILT) $(VENV)/group-test ## Autobahn; ARGS="--role server --tls" and others
 	$(call say,Running the Autobahn|Testsuite)

@@ -1,6 +1,10 @@
 """How a connection ends: what still goes out, what is dropped, what is let go."""
 
 import asyncio
+import gc
+import socket
+import struct
+import time
 import tracemalloc
 
 import pytest
@@ -13,8 +17,10 @@ from ktorws.exceptions import (
     ConnectionLostError,
     ProtocolViolationError,
 )
-from tests.octets import TEXT, close, frame
+from tests.network_fixtures import settled
+from tests.octets import KEY, TEXT, close, frame
 from tests.recording import RecordingTransport, arrive, opened
+from tests.serving import request, with_handler
 
 
 async def test_an_end_waits_for_the_backlog():
@@ -83,6 +89,43 @@ async def test_a_close_frame_that_comes_before_the_backlog_has_left_is_not_misse
     transport.drain(1 << 20)
     assert transport.calls[1:] == [("write", b"\x88\x02\x03\xe8"), ("close", b"")]
     connection.connection_lost(None)
+
+
+async def test_a_reset_within_a_large_frame_lets_go_of_it():
+    """Even while the session is kept, with the error that says how it ended."""
+    size = 8_000_000
+    sessions, errors = [], []
+
+    async def handler(session):
+        sessions.append(session)
+        try:
+            await session.incoming.receive()
+        except ConnectionLostError as error:
+            errors.append(error)
+
+    def reset_within_a_frame(port):
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(request(path=b"/"))
+            assert sock.recv(4096)
+            sock.sendall(octets)
+            time.sleep(0.1)  # for the server to read it
+            linger = struct.pack("ii", 1, 0)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    octets = b"\x82\xff" + (16_000_000).to_bytes(8, "big") + KEY + bytes(size)
+    async with with_handler(handler) as server:
+        gc.disable()
+        tracemalloc.start()
+        try:
+            await asyncio.to_thread(reset_within_a_frame, server.port)
+            await settled(lambda: errors)
+            left, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+    assert most > size
+    assert left < 1_000_000
+    assert sessions[0].has_ended
 
 
 async def test_an_end_lets_go_of_what_was_not_complete():

@@ -32,7 +32,6 @@ FORGETFUL = (
     b"Sec-WebSocket-Extensions: permessage-deflate; "
     b"server_no_context_takeover; client_no_context_takeover\r\n"
 )
-ONE_READ = "all that one read (64 KiB) brought is inflated before a reader is asked"
 
 
 @functools.cache
@@ -149,7 +148,6 @@ def _sizes():
         lambda k: bomb(k) * 200 + close(1000, key=k),
         messages=200,
         within=15,
-        known=ONE_READ,
         **GOODBYE,
     )
     yield _attack(

@@ -74,7 +74,6 @@ def _addresses():
         script=_welcome,
         error=NO_CONNECTION,
         resolver=_answer(_fixed(lambda port: [])),
-        known="the ValueError of aiohappyeyeballs comes out as it is",
     )
     for name, resolver in {
         "no such name": _answer(_fixed(lambda port: None)),

@@ -217,7 +217,6 @@ def _pressure(side):
             attacks_deflate.AGREED,
         ),
         options=attacks_deflate.DEFLATE,
-        known=attacks_deflate.ONE_READ,
         **IGNORING,
     )
 
