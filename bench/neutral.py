@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -61,6 +62,7 @@ class Neutral:
     def __init__(self, folder=BUILD):
         self.folder = folder
         self.trust = None
+        self._secrets = None
 
     def __enter__(self):
         program, tls = build(self.folder)
@@ -83,6 +85,8 @@ class Neutral:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+        if self._secrets is not None:
+            self._secrets.cleanup()
 
     def url(self, path, *, secure=False):
         """Where a client connects to."""
@@ -101,8 +105,10 @@ class Neutral:
             return []
         authority = trustme.CA()
         issued = authority.issue_cert("127.0.0.1")
-        self.trust = str(self.folder / "trust.pem")
-        chain, key = self.folder / "chain.pem", self.folder / "key.pem"
+        self._secrets = tempfile.TemporaryDirectory()  # another server may run too
+        folder = Path(self._secrets.name)
+        self.trust = str(folder / "trust.pem")
+        chain, key = folder / "chain.pem", folder / "key.pem"
         authority.cert_pem.write_to_path(self.trust)
         chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         issued.private_key_pem.write_to_path(str(key))
