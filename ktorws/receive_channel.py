@@ -191,7 +191,10 @@ class ReceiveChannel:
     def deliver(self, frames: list[Frame], size: int) -> None:
         """Take frames with so many payload bytes; never waits."""
         queue = self._queue
-        if self._closed or (self._spilling and self._is_full()):
+        if self._closed:
+            return
+        if self._spilling and self._is_full():
+            self._capacity = 0  # full from now on: what is received has no gaps
             return
         self._size = self._size + size if queue else size
         queue.extend(frames)
