@@ -1,6 +1,7 @@
 """How a connection ends: what still goes out, what is dropped, what is let go."""
 
 import asyncio
+import errno
 import gc
 import socket
 import struct
@@ -31,6 +32,20 @@ async def test_an_end_waits_for_the_backlog():
     assert "write_eof" not in transport.names
     transport.drain(1 << 20)
     assert transport.calls[-2:] == [("write", b"\x81\x04last"), ("write_eof", b"")]
+
+
+async def test_a_peer_that_has_reset_it_already_cannot_be_told_of_the_end():
+    """The loop will say so in its next iteration; asyncio and aiofastnet raise now."""
+    session, connection, transport = opened()
+
+    def write_eof():
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    transport.write_eof = write_eof
+    session.cancel()
+    assert transport.names == ["write", "abort"]
+    connection.connection_lost(None)
+    assert session.has_ended
 
 
 def opened_over_tls(**config):

@@ -19,6 +19,7 @@ from ktorws.engines._transports import (
     give_up,
     reader_of_held_octets,
     reads_in_one_step,
+    send_no_more,
 )
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
 
@@ -336,7 +337,7 @@ class Connection(asyncio.BufferedProtocol):
     def _close_transport(self) -> None:
         """All was written."""
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            send_no_more(self._transport)
         elif not self._lingering:
             self._transport.close()
 

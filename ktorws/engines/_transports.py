@@ -84,6 +84,14 @@ def reads_in_one_step(loop: asyncio.AbstractEventLoop) -> bool:
     return proactor is None or not isinstance(loop, proactor)
 
 
+def send_no_more(transport: asyncio.Transport) -> None:
+    """Half-close; where the peer has reset the connection already, that is the end."""
+    try:
+        transport.write_eof()
+    except OSError:
+        transport.abort()
+
+
 def give_up(transport: asyncio.Transport) -> None:
     """Close at once, but tell a TLS peer of the end if the socket takes that now."""
     if not transport.is_closing():  # asyncio's TLS: after two close() no abort() works

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
-from ktorws.engines._transports import give_up, reads_in_one_step
+from ktorws.engines._transports import give_up, reads_in_one_step, send_no_more
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ class HeadReader(asyncio.BufferedProtocol):
         transport = cast("asyncio.Transport", self.transport)
         transport.write(octets)
         if transport.can_write_eof():
-            transport.write_eof()
+            send_no_more(transport)
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(LINGER, give_up, transport)
 
