@@ -9,6 +9,7 @@ import base64
 import contextlib
 import hashlib
 import random
+import select
 import signal
 import socket
 import ssl
@@ -33,6 +34,9 @@ class Frames:
         self._sock = sock
         self._buffer = bytearray(buffer)
 
+    def left_over(self):
+        return self._buffer
+
     def _need(self, size):
         while len(self._buffer) < size:
             octets = self._sock.recv(65536)
@@ -56,6 +60,40 @@ class Frames:
         payload = bytes(self._buffer[start + 4 : end])
         del self._buffer[:end]
         return opcode, unmask(payload, key)
+
+
+class OneAtATime:
+    """A TLS connection that one thread reads and another writes.
+
+    OpenSSL allows only one in it, which Python sees to from 3.13 on.
+    """
+
+    def __init__(self, sock):
+        self._sock = sock
+        self._lock = threading.Lock()
+
+    def recv(self, size):
+        while True:
+            with self._lock:
+                self._sock.settimeout(0)
+                try:
+                    return self._sock.recv(size)
+                except ssl.SSLWantReadError:
+                    pass
+                finally:
+                    self._sock.settimeout(None)
+            select.select([self._sock], [], [], 0.1)
+
+    def sendall(self, octets):
+        with self._lock:
+            self._sock.sendall(octets)
+
+    def shutdown(self, how):
+        with self._lock:
+            socket.socket.shutdown(self._sock, how)  # TLS is told nothing
+
+    def setsockopt(self, *option):
+        self._sock.setsockopt(*option)
 
 
 def unmask(payload, key):
@@ -183,6 +221,9 @@ def hole(sock, frames):
 
 def mixed(sock, frames, seed):
     """Numbered messages of every kind while echoing; an end of any kind."""
+    if isinstance(sock, ssl.SSLSocket):
+        sock = OneAtATime(sock)
+        frames = Frames(sock, frames.left_over())
     chance = random.Random(int(seed))
     talk = threading.Thread(target=_talk, args=(sock, chance), daemon=True)
     talk.start()
@@ -220,9 +261,13 @@ def _talk(sock, chance):
 
 
 def reset(sock):
+    """Have the close of `converse` reset the connection, and end who reads it.
+
+    It is not closed here: another thread may read it, and would then read whatever
+    connection gets its descriptor next.
+    """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.shutdown(socket.SHUT_RD)  # wakes another thread that reads
-    sock.close()
+    sock.shutdown(socket.SHUT_RD)
 
 
 BEHAVIOURS = {f.__name__: f for f in (flood, trickle, sink, tally, echo, hole, mixed)}
