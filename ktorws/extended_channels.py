@@ -85,7 +85,7 @@ class ExtendedReceiveChannel(ReceiveChannel):
     def _process(self) -> None:
         """Bring in what there is room for, and the end behind the last frame."""
         while self._unprocessed and not self._paused:
-            if self._closed:  # the reader wants no more
+            if self._closed or self._spilt:  # the reader gets no more
                 self._unprocessed.clear()
             else:
                 self._process_some()

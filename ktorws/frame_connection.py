@@ -49,8 +49,12 @@ class FrameConnection(Protocol):
     def resume_reading(self) -> None:
         """Deliver again."""
 
-    def end(self) -> None:
-        """Send what was written, then close; `connection_lost` follows."""
+    def end(self, *, linger: bool) -> None:
+        """Send what was written, then close; `connection_lost` follows.
+
+        With ``linger`` the peer's Close is waited for, as it may still be sending:
+        until `abort` at the latest.
+        """
 
     def abort(self) -> None:
         """Close at once; `connection_lost` follows."""

@@ -50,6 +50,7 @@ class ReceiveChannel:
         "_resume_at",
         "_size",
         "_spilling",
+        "_spilt",
     )
 
     def __init__(
@@ -75,6 +76,7 @@ class ReceiveChannel:
         self._paused = False
         self._resume_at = 0  # while paused: reading goes on when so few frames wait
         self._spilling = False
+        self._spilt = False  # something was dropped: so is all behind it
         self._drained: Callable[[], None] | None = None
         self._closed = False
         self._end: WebSocketError = ClosedReceiveChannelError()
@@ -191,10 +193,8 @@ class ReceiveChannel:
     def deliver(self, frames: list[Frame], size: int) -> None:
         """Take frames with so many payload bytes; never waits."""
         queue = self._queue
-        if self._closed:
-            return
-        if self._spilling and self._is_full():
-            self._capacity = 0  # full from now on: what is received has no gaps
+        self._spilt = self._spilt or (self._spilling and self._is_full())
+        if self._closed or self._spilt:
             return
         self._size = self._size + size if queue else size
         queue.extend(frames)
@@ -215,7 +215,10 @@ class ReceiveChannel:
             callback()
 
     def spill(self) -> None:
-        """From now on drop what finds the channel full, rather than stop reading."""
+        """From now on do not stop reading: drop what finds no room, and all behind it.
+
+        So what is received has no gaps.
+        """
         self._spilling = True
         if self._paused:
             self._go_on()

@@ -157,9 +157,10 @@ class WebSocketSession:
         """Close the session: all that was sent, a Close frame, the peer's answer, TCP.
 
         Takes ``close_timeout`` seconds at most; then the connection is dropped. What
-        arrives meanwhile is still delivered to ``incoming`` as long as that has room
-        and dropped beyond it, so that frames nobody reads cannot hold up the end; to
-        go on reading at leisure, send a `Frame.Close` instead. Calling it again
+        arrives meanwhile is still delivered to ``incoming`` until a frame finds no
+        room there, and dropped from that one on, so that frames nobody reads cannot
+        hold up the end, and what is received has no gaps; to go on reading at
+        leisure, send a `Frame.Close` instead. Calling it again
         waits for the same end. Cancelling it leaves the session closing by itself.
 
         Raises:
@@ -350,7 +351,7 @@ class WebSocketSession:
     def _handshake_done(self) -> None:
         # RFC 6455 §7.1.1: the server closes TCP first; a client waits for that.
         if not self._connection.is_client:
-            self._connection.end()
+            self._connection.end(linger=False)
             if self._connection.is_writable:  # else a backlog is still to leave
                 self._set_deadline(min(self._config.close_timeout, LINGER))
 
@@ -385,7 +386,7 @@ class WebSocketSession:
     def _hurry(self) -> None:
         """Close TCP now; what was written gets a moment to leave."""
         if not self._ended.is_completed:
-            self._connection.end()
+            self._connection.end(linger=not self._close_received)
             self._set_deadline(min(self._config.close_timeout, LINGER))
 
     def _set_deadline(self, delay: float) -> None:

@@ -28,7 +28,7 @@ async def test_an_end_waits_for_the_backlog():
     session, connection, transport = opened(transport=RecordingTransport(room=0))
     await session.send(bytes(CORK_LIMIT))
     await session.send("last")
-    connection.end()
+    connection.end(linger=False)
     assert "write_eof" not in transport.names
     transport.drain(1 << 20)
     assert transport.calls[-2:] == [("write", b"\x81\x04last"), ("write_eof", b"")]
@@ -176,7 +176,7 @@ async def test_a_paused_connection_reads_again_to_end():
     channels = WebSocketChannelsConfig(incoming=bounded(1))
     _, connection, transport = opened(channels=channels)
     arrive(connection, frame(TEXT, b"x"))
-    connection.end()
+    connection.end(linger=False)
     assert transport.names == ["pause_reading", "resume_reading", "write_eof"]
 
 

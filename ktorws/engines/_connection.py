@@ -218,20 +218,20 @@ class Connection(asyncio.BufferedProtocol):
                 if self._read_held is not None:
                     self.loop.call_soon(self._deliver_held)
 
-    def end(self) -> None:
+    def end(self, *, linger: bool) -> None:
         """Send what was written, then close.
 
-        What still arrives is read and dropped until the peer closes too, or the
-        session's deadline aborts: closing with unread octets would reset the
-        connection, and the peer might never see our Close frame.
+        Closing with unread octets would reset the connection, and the peer might
+        never see our Close frame. So where the transport can half-close, what still
+        arrives is read and dropped until the peer closes too; elsewhere, with
+        ``linger``, until its Close frame has come.
         """
         if self._ending:
             return
         self._write_gathered()
         self.resume_reading()
         self._ending = True
-        said = self._session._close_received  # noqa: SLF001  nobody else asks
-        self._lingering = not (said or self._transport.can_write_eof())
+        self._lingering = linger and not self._transport.can_write_eof()
         self._end_flush()  # the session says whether it ended in good order
         if self._encoder.pending:
             return  # resume_writing goes on
