@@ -12,7 +12,7 @@ import pytest
 
 from ktorws.channels import WebSocketChannelsConfig, bounded
 from ktorws.close_reason import CloseReason
-from ktorws.engines._connection import CORK_LIMIT
+from ktorws.engines._connection import CORK_LIMIT, SILENCE
 from ktorws.exceptions import (
     ClosedReceiveChannelError,
     ConnectionLostError,
@@ -74,6 +74,20 @@ async def test_without_half_close_a_peer_that_broke_a_rule_is_waited_for():
     connection.connection_lost(None)
     with pytest.raises(ProtocolViolationError):
         await session.incoming.receive()
+
+
+async def test_such_a_peer_is_left_when_it_falls_silent():
+    """Long before the deadline: it may be waiting for us to close, as clients must."""
+    session, connection, transport = opened_over_tls()
+    arrive(connection, b"\x83\x00")
+    await asyncio.sleep(SILENCE / 2)
+    arrive(connection, close(1002))  # the silence begins anew
+    await asyncio.sleep(SILENCE * 3 / 4)
+    assert transport.names == ["write"]
+    await asyncio.sleep(SILENCE / 2)
+    assert transport.names == ["write", "close"]  # no abort: that is the deadline's
+    connection.connection_lost(None)
+    assert session.has_ended
 
 
 async def test_a_peer_that_is_waited_for_in_vain_is_told_of_the_end_of_tls():

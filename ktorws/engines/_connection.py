@@ -9,19 +9,17 @@ once, what follows in the same iteration is gathered and goes out at its end, or
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING, TypeVar
 
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
+from ktorws.engines._shared import shared_by
 from ktorws.engines._transports import (
     give_up,
     reader_of_held_octets,
-    reads_in_one_step,
     send_no_more,
 )
-from ktorws.frame import Frame, FrameDecoder, FrameEncoder, MaskKeys, ReadBuffer
+from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,44 +35,9 @@ S = TypeVar("S", bound="WebSocketSession")
 #: Bytes gathered in one loop iteration before they are written and the sender yields.
 CORK_LIMIT = 64 * 1024
 
-
-class LoopClock:
-    """An event loop's timers with a clock of full resolution; uvloop's counts ms."""
-
-    __slots__ = ("_loop",)
-
-    time = staticmethod(time.monotonic)
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = ref(loop)  # the loop is the key that it is kept under
-
-    def call_later(
-        self, delay: float, callback: Callable[[], object], /
-    ) -> asyncio.TimerHandle:
-        """Call back after so many seconds, unless cancelled."""
-        return cast("asyncio.AbstractEventLoop", self._loop()).call_later(
-            delay, callback
-        )
-
-
-class _Shared(NamedTuple):
-    """What all connections of one event loop use."""
-
-    buffer: ReadBuffer | None
-    keys: MaskKeys
-    clock: LoopClock
-
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
-
-
-def _shared_by(loop: asyncio.AbstractEventLoop) -> _Shared:
-    shared = _shared.get(loop)
-    if shared is None:
-        buffer = ReadBuffer() if reads_in_one_step(loop) else None
-        shared = _Shared(buffer, MaskKeys(), LoopClock(loop))
-        _shared[loop] = shared
-    return shared
+#: Seconds without an octet after which nothing more is taken to come from a peer
+#: whose Close frame cannot be told from what broke the rules before it.
+SILENCE = 0.2
 
 
 class _Gone(asyncio.Transport):
@@ -102,7 +65,7 @@ class Connection(asyncio.BufferedProtocol):
         reassemble: bool,
         reserved: int = 0,
     ) -> None:
-        shared = _shared_by(loop)
+        shared = shared_by(loop)
         self.loop = loop
         self.clock: Clock = shared.clock
         self.is_client = is_client
@@ -111,7 +74,7 @@ class Connection(asyncio.BufferedProtocol):
             max_frame_size=max_frame_size,
             reserved=reserved,
             reassemble=reassemble,
-            buffer=shared.buffer,
+            buffer=shared.frames,
         )
         self._encoder = FrameEncoder(masking=is_client, keys=shared.keys)
         # Bound compiled methods: no Python frame where none is needed.
@@ -126,6 +89,7 @@ class Connection(asyncio.BufferedProtocol):
         self._full = False  # the transport takes no more
         self._ending = False
         self._lingering = False  # not to be closed before the peer's Close has come
+        self._silence: asyncio.TimerHandle | None = None
         self._deaf_since: float | None = None
         self._deaf_for = 0.0
         self._flushed: Deferred[None] | None = None
@@ -224,7 +188,7 @@ class Connection(asyncio.BufferedProtocol):
         Closing with unread octets would reset the connection, and the peer might
         never see our Close frame. So where the transport can half-close, what still
         arrives is read and dropped until the peer closes too; elsewhere, with
-        ``linger``, until its Close frame has come.
+        ``linger``, until its Close frame has come, or silence where it broke a rule.
         """
         if self._ending:
             return
@@ -232,6 +196,8 @@ class Connection(asyncio.BufferedProtocol):
         self.resume_reading()
         self._ending = True
         self._lingering = linger and not self._transport.can_write_eof()
+        if self._lingering and self._decoder.error is not None:
+            self._expect_no_more()
         self._end_flush()  # the session says whether it ended in good order
         if self._encoder.pending:
             return  # resume_writing goes on
@@ -295,6 +261,8 @@ class Connection(asyncio.BufferedProtocol):
         # a buffer of 256 KiB) would stay until the garbage collector finds them.
         self._transport = _GONE
         self._read_held = None
+        if self._silence is not None:
+            self._silence.cancel()
         self._decoder.clear()
         self._encoder.take()
 
@@ -312,9 +280,20 @@ class Connection(asyncio.BufferedProtocol):
     def _dropped(self, frames: list[Frame]) -> None:
         """Of these only the peer's Close matters: nothing comes behind it."""
         if any(isinstance(frame, Frame.Close) for frame in frames):
-            self._lingering = False
-            if not self._encoder.pending:
-                self._transport.close()
+            self._stop_lingering()
+        elif self._decoder.error is not None:
+            self._expect_no_more()
+
+    def _expect_no_more(self) -> None:
+        """Wait for silence, where no more frames can be read."""
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = self.clock.call_later(SILENCE, self._stop_lingering)
+
+    def _stop_lingering(self) -> None:
+        self._lingering = False
+        if not self._encoder.pending:
+            self._transport.close()
 
     def _deliver_held(self) -> None:
         """Read what the transport itself holds."""

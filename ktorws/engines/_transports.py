@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import asyncio
     import socket
     import ssl as tls
     from collections.abc import Callable
@@ -71,17 +71,6 @@ class Transports:
                 "keylog_filename (SSLKEYLOGFILE) or a message callback"
             )
         return safe
-
-
-def reads_in_one_step(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop's transports read and deliver in one step.
-
-    Then one buffer serves them all. A proactor reads into the buffer while the loop
-    does something else: there each connection needs its own. The TLS layers of
-    asyncio, uvloop and aiofastnet decrypt and deliver in one step.
-    """
-    proactor = getattr(asyncio, "ProactorEventLoop", None)
-    return proactor is None or not isinstance(loop, proactor)
 
 
 def send_no_more(transport: asyncio.Transport) -> None:

@@ -8,33 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, cast
-from weakref import WeakKeyDictionary
 
-from ktorws.engines._transports import give_up, reads_in_one_step, send_no_more
+from ktorws.engines._shared import head_memory, shared_by
+from ktorws.engines._transports import give_up, send_no_more
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ktorws.http_head import HttpHeadParser
 
-_READ_SIZE = 16 * 1024
-
 #: After a refusal, how many seconds and bytes are waited for the peer's end.
 LINGER = 1.0
 LINGER_SIZE = 4 * 1024 * 1024
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, memoryview] = WeakKeyDictionary()
-
-
-def _memory() -> memoryview:
-    """Where to read into, on the loop that runs."""
-    loop = asyncio.get_running_loop()
-    memory = _shared.get(loop)
-    if memory is None:
-        memory = memoryview(bytearray(_READ_SIZE))
-        if reads_in_one_step(loop):
-            _shared[loop] = memory
-    return memory
 
 
 def _ignore(_: object = None) -> None:
@@ -96,7 +81,8 @@ class HeadReader(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where to read into."""
         if self._memory is None:
-            self._memory = _memory()
+            shared = shared_by(asyncio.get_running_loop())
+            self._memory = shared.head or head_memory()
         return self._memory
 
     def buffer_updated(self, nbytes: int) -> None:
