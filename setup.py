@@ -35,17 +35,20 @@ def extensions(build: str) -> list[Extension]:
     from Cython.Build import cythonize  # noqa: PLC0415  a pure build needs no Cython
 
     trace = build == "trace"
-    codec = Extension(
-        "ktorws._frame",
-        ["ktorws/_frame.pyx"],
-        include_dirs=["ktorws"],
-        depends=sorted(glob("ktorws/*.h")),
-        define_macros=list(TRACING.items()) if trace else [],
-        extra_compile_args=[] if sys.platform == "win32" else FLAGS[build],
-        extra_link_args=SANITIZERS if build == "sanitize" else [],
-    )
+    modules = [
+        Extension(
+            f"ktorws.{name}",
+            [f"ktorws/{name}.pyx"],
+            include_dirs=["ktorws"],
+            depends=sorted(glob("ktorws/*.h") + glob("ktorws/*.pxd")),
+            define_macros=list(TRACING.items()) if trace else [],
+            extra_compile_args=[] if sys.platform == "win32" else FLAGS[build],
+            extra_link_args=SANITIZERS if build == "sanitize" else [],
+        )
+        for name in ("_frame", "_queue")
+    ]
     return cythonize(
-        [codec],
+        modules,
         # Coverage finds the lines of the .pyx through the .c beside it; any other
         # build keeps the generated file out of the package.
         build_dir=None if trace else "build/cython",

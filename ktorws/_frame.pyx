@@ -1057,6 +1057,7 @@ cdef class FrameDecoder:
     cdef bint violate(self, error) except -1:
         """Note the first violation; nothing after it counts."""
         self.error = error
+        self.special = True
         self.drop_payload()
         return False
 

@@ -424,7 +424,7 @@ class FrameDecoder:
 
     @property
     def special(self) -> bool:
-        """Whether the last list has a control frame, a fragment or reserved bits."""
+        """Whether the last list has a control frame, a fragment, reserved bits or an error."""
         return self._special
 
     @property
@@ -461,6 +461,7 @@ class FrameDecoder:
                 self._read(octets, frames)
             except (ProtocolViolationError, FrameTooBigError) as error:
                 self._error = error.with_traceback(None)
+                self._special = True
                 self._payload = self._message = None
         return frames
 

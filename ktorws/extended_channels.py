@@ -77,14 +77,14 @@ class ExtendedReceiveChannel(ReceiveChannel):
         self._process()
 
     def _go_on(self) -> None:
-        self._paused = False
+        self._resume_at = -1
         self._process()
-        if not self._paused:
+        if not self._is_paused:
             self._resume()
 
     def _process(self) -> None:
         """Bring in what there is room for, and the end behind the last frame."""
-        while self._unprocessed and not self._paused:
+        while self._unprocessed and not self._is_paused:
             if self._closed or self._spilt:  # the reader gets no more
                 self._unprocessed.clear()
             else:

@@ -11,12 +11,14 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING
 
+from ktorws.arrival import Arrival
 from ktorws.channels import ChannelOverflow, ChannelResult
 from ktorws.exceptions import (
     ChannelOverflowError,
     ClosedReceiveChannelError,
     WebSocketError,
 )
+from ktorws.frame_queue import FrameQueue
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from ktorws.frame import Frame
 
 
-class ReceiveChannel:
+class ReceiveChannel(FrameQueue):
     """``session.incoming``: the frames that arrived, in order, each received once.
 
     Cancelling a call that waits leaves the channel as it was. Several tasks may
@@ -43,11 +45,8 @@ class ReceiveChannel:
         "_max_bytes",
         "_on_overflow",
         "_pause",
-        "_paused",
-        "_queue",
         "_receivers",
         "_resume",
-        "_resume_at",
         "_size",
         "_spilling",
         "_spilt",
@@ -62,6 +61,7 @@ class ReceiveChannel:
         resume: Callable[[], None],
         on_overflow: Callable[[WebSocketError], None],
     ) -> None:
+        super().__init__()
         self._loop = loop
         self._config = config
         self._capacity = math.inf if config.capacity is None else config.capacity
@@ -69,73 +69,44 @@ class ReceiveChannel:
         self._pause = pause
         self._resume = resume
         self._on_overflow = on_overflow
-        self._queue: deque[Frame] = deque()
         # At least the payload bytes in the queue: keeping it exact would cost every
         # receive() more than the frame itself.
         self._size = 0
-        self._paused = False
-        self._resume_at = 0  # while paused: reading goes on when so few frames wait
         self._spilling = False
         self._spilt = False  # something was dropped: so is all behind it
         self._drained: Callable[[], None] | None = None
         self._closed = False
         self._end: WebSocketError = ClosedReceiveChannelError()
-        self._receivers: deque[asyncio.Future[None]] = deque()
+        self._receivers: deque[Arrival] = deque()
 
     # What the user calls.
 
     @property
     def is_closed_for_receive(self) -> bool:
         """Whether no frame will ever come: the session ended and all were received."""
-        return self._closed and not self._queue
+        return self._closed and not len(self)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to receive at this moment."""
-        return not self._queue
-
-    def __len__(self) -> int:
-        """How many frames wait."""
-        return len(self._queue)
+        return not len(self)
 
     def __bool__(self) -> bool:
         """A channel is there even when it is empty."""
         return True
-
-    async def receive(self) -> Frame:
-        """The next frame; waits for one.
-
-        Raises:
-            ClosedReceiveChannelError: the session was closed, and every frame that
-                arrived has been received.
-            WebSocketError: likewise, but a failure ended the session: this is it.
-        """
-        queue = self._queue
-        if not queue:
-            await self._arrival()
-        frame = queue.popleft()
-        if self._paused and len(queue) <= self._resume_at:
-            self._go_on()
-        return frame
 
     async def receive_many(self, limit: int | None = None) -> list[Frame]:
         """All frames at hand in one list, at least one, at most ``limit``.
 
         Waits only while there is none. Raises as `receive` does.
         """
-        if limit is not None and limit < 1:
+        if limit is None:
+            limit = sys.maxsize
+        elif limit < 1:
             raise ValueError(f"limit must be at least 1, not {limit}")
-        queue = self._queue
-        if not queue:
+        if not len(self):
             await self._arrival()
-        if limit is None or limit >= len(queue):
-            frames = list(queue)
-            queue.clear()
-        else:
-            frames = [queue.popleft() for _ in range(limit)]
-        if self._paused and len(queue) <= self._resume_at:
-            self._go_on()
-        return frames
+        return self._take(limit)
 
     async def batches(self, limit: int | None = None) -> AsyncIterator[list[Frame]]:
         """All frames, in the lists that `receive_many` gives; ends as a loop does."""
@@ -155,53 +126,38 @@ class ReceiveChannel:
 
     def try_receive(self) -> ChannelResult[Frame]:
         """A frame if there is one at hand; never waits."""
-        if self._queue:
-            frame = self._queue.popleft()
-            if self._paused and len(self._queue) <= self._resume_at:
-                self._go_on()
-            return ChannelResult(is_success=True, value_or_none=frame)
+        frames = self._take(1)
+        if frames:
+            return ChannelResult(is_success=True, value_or_none=frames[0])
         return ChannelResult(
             is_success=False, error=self._error() if self._closed else None
         )
 
     def cancel(self) -> None:
         """Drop what waits and everything still to come; whoever waits is woken."""
-        self._queue.clear()
+        self._clear()
         self._size = 0
         self._finish(ClosedReceiveChannelError("The incoming channel was cancelled"))
-        if self._paused:
+        if self._is_paused:
             self._go_on()
-
-    def __aiter__(self) -> ReceiveChannel:
-        return self
-
-    async def __anext__(self) -> Frame:
-        """The next frame; ends after a close in good order, raises after a failure."""
-        queue = self._queue
-        if not queue:
-            try:
-                await self._arrival()
-            except ClosedReceiveChannelError:
-                raise StopAsyncIteration from None
-        frame = queue.popleft()
-        if self._paused and len(queue) <= self._resume_at:
-            self._go_on()
-        return frame
 
     # What the session calls.
 
     def deliver(self, frames: list[Frame], size: int) -> None:
         """Take frames with so many payload bytes; never waits."""
-        queue = self._queue
-        self._spilt = self._spilt or (self._spilling and self._is_full())
-        if self._closed or self._spilt:
-            return
-        self._size = self._size + size if queue else size
-        queue.extend(frames)
-        if self._receivers:
+        if self._take_in(frames, size) and self._receivers:
             self._wake(len(frames))
-        if len(queue) >= self._capacity or self._size >= self._max_bytes:
-            self._filled()
+
+    def hand_over(self, frames: list[Frame], size: int) -> None:
+        """As `deliver`, but one who waits goes on at once, within this call.
+
+        For the last step of a callback of the loop's.
+        """
+        if self._take_in(frames, size) and self._receivers:
+            if len(self._receivers) == 1:
+                self._receivers.popleft().set_now()
+            else:
+                self._wake(len(frames))
 
     def end(self, error: WebSocketError) -> None:
         """No more frames: after those at hand, this error is raised."""
@@ -209,7 +165,7 @@ class ReceiveChannel:
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call back when a reader finds nothing more; at once if one waits already."""
-        if self._queue:
+        if len(self):
             self._drained = callback
         else:
             callback()
@@ -220,29 +176,48 @@ class ReceiveChannel:
         So what is received has no gaps.
         """
         self._spilling = True
-        if self._paused:
+        if self._is_paused:
             self._go_on()
 
     # How it works.
 
+    def _take_in(self, frames: list[Frame], size: int) -> bool:
+        """Queue them, and stop reading where a limit is reached; False: dropped."""
+        if self._spilling and self._is_full():
+            self._spilt = True
+        if self._closed or self._spilt:
+            return False
+        self._size = self._size + size if len(self) else size
+        self._put(frames)
+        if len(self) >= self._capacity or self._size >= self._max_bytes:
+            self._filled()
+        return True
+
     async def _arrival(self) -> None:
         """Wait until there is a frame."""
-        while not self._queue:
+        while not len(self):
             if self._drained is not None:
                 drained, self._drained = self._drained, None
                 drained()
             if self._closed:
                 raise self._error()
-            receiver = self._loop.create_future()
+            receiver = Arrival(self._loop)
             self._receivers.append(receiver)
             try:
                 await receiver
             except BaseException:
                 if receiver in self._receivers:
                     self._receivers.remove(receiver)
-                elif self._queue:  # woken, and then cancelled: it is another's turn
+                elif len(self):  # woken, and then cancelled: it is another's turn
                     self._wake(1)
                 raise
+
+    async def _arrival_or_end(self) -> None:
+        """As `_arrival`; the end in good order is that of ``async for`` too."""
+        try:
+            await self._arrival()
+        except ClosedReceiveChannelError:
+            raise StopAsyncIteration from None
 
     def _finish(self, error: WebSocketError) -> None:
         if self._closed:  # by `cancel`, when nobody knew the reason
@@ -258,7 +233,7 @@ class ReceiveChannel:
         while receivers and number > 0:
             receiver = receivers.popleft()
             if not receiver.done():  # else it was cancelled
-                receiver.set_result(None)
+                receiver.set()
                 number -= 1
 
     def _error(self) -> WebSocketError:
@@ -267,34 +242,38 @@ class ReceiveChannel:
     def _is_full(self) -> bool:
         """Whether a limit is reached, by exact count."""
         if self._size >= self._max_bytes:
-            self._size = sum(map(len, self._queue))
-        return len(self._queue) >= self._capacity or self._size >= self._max_bytes
+            self._size = sum(self._sizes())
+        return len(self) >= self._capacity or self._size >= self._max_bytes
 
     def _filled(self) -> None:
         if self._spilling or not self._is_full():
             return
         if self._config.on_overflow is ChannelOverflow.CLOSE:
-            if len(self._queue) > self._capacity or self._size > self._max_bytes:
+            if len(self) > self._capacity or self._size > self._max_bytes:
                 self._on_overflow(ChannelOverflowError("The incoming channel is full"))
             return
-        self._resume_at = self._half()
-        if not self._paused:
-            self._paused = True
+        was_paused = self._is_paused
+        self._resume_at = self._half()  # reading goes on when so few frames wait
+        if not was_paused:
             self._pause()
+
+    @property
+    def _is_paused(self) -> bool:
+        return self._resume_at >= 0
 
     def _half(self) -> int:
         """How many of the newest frames take up half of the room, or less."""
-        most = min(len(self._queue), int(min(self._capacity, sys.maxsize)) // 2)
+        most = min(len(self), int(min(self._capacity, sys.maxsize)) // 2)
         if self._size <= self._max_bytes / 2:
             return most
         size = 0
-        for number, frame in enumerate(reversed(self._queue)):
-            size += len(frame)
+        for number, one in enumerate(reversed(self._sizes())):
+            size += one
             if number == most or size > self._max_bytes / 2:
                 return number
         return most
 
     def _go_on(self) -> None:
         """There is room: read again."""
-        self._paused = False
+        self._resume_at = -1
         self._resume()

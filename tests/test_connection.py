@@ -15,19 +15,29 @@ from tests.recording import RecordingTransport, arrive, opened, tick
 # The cork.
 
 
-async def test_the_first_frame_of_an_iteration_is_written_at_once():
+async def test_the_first_two_frames_of_an_iteration_are_written_at_once():
     session, _, transport = opened()
     await session.send("a")
     assert transport.written == [b"\x81\x01a"]
+    await session.send("b")
+    assert transport.written == [b"\x81\x01a", b"\x81\x01b"]
+
+
+async def test_after_every_read_the_answer_is_written_at_once():
+    session, connection, transport = opened()
+    for number in range(1, 5):
+        arrive(connection, frame(TEXT, b"?"))
+        await session.send("a")
+        assert len(transport.written) == number
 
 
 async def test_the_others_are_written_together_when_the_iteration_ends():
     session, _, transport = opened()
     for text in "abcd":
         await session.send(text)
-    assert transport.written == [b"\x81\x01a"]
+    assert transport.written == [b"\x81\x01a", b"\x81\x01b"]
     await tick()
-    assert transport.written == [b"\x81\x01a", b"\x81\x01b\x81\x01c\x81\x01d"]
+    assert transport.written[2:] == [b"\x81\x01c\x81\x01d"]
 
 
 async def test_the_next_iteration_begins_with_a_frame_at_once_again():
@@ -59,13 +69,14 @@ async def test_the_cork_limit_writes_and_makes_the_next_sender_give_way():
     others = []
     asyncio.get_running_loop().call_soon(others.append, "ran")
     await session.send("first")
+    await session.send("second")
     await session.send(bytes(CORK_LIMIT))
-    assert len(transport.written) == 2
+    assert len(transport.written) == 3
     assert others == []
-    await session.send("third")
+    await session.send("fourth")
     assert others == ["ran"]
     await tick()
-    assert transport.written[2:] == [b"\x81\x05third"]
+    assert transport.written[3:] == [b"\x81\x06fourth"]
 
 
 async def test_control_frames_keep_their_place_among_the_others():
@@ -85,10 +96,12 @@ async def test_the_cork_leaves_before_the_transport_is_half_closed():
     session, _, transport = opened()
     await session.send("a")
     await session.send("b")
+    await session.send("c")
     session.cancel()
     assert transport.calls == [
         ("write", b"\x81\x01a"),
-        ("write", b"\x81\x01b\x88\x02\x03\xe8"),
+        ("write", b"\x81\x01b"),
+        ("write", b"\x81\x01c\x88\x02\x03\xe8"),
         ("write_eof", b""),
     ]
     session._connection.connection_lost(None)

@@ -1,9 +1,9 @@
 """How one transport and one session meet: octets in, octets out, pauses both ways.
 
 Reads go straight from the transport into the decoder, which gives all frames of one
-read in one list. Writes are corked: the first frame of a loop iteration goes out at
-once, what follows in the same iteration is gathered and goes out at its end, or when
-`CORK_LIMIT` is reached.
+read in one list. Writes are corked: two frames in a row go out at once, what follows
+in the same iteration is gathered and goes out at its end, or when `CORK_LIMIT` is
+reached. So who answers each message with one never makes the loop come round again.
 """
 
 from __future__ import annotations
@@ -85,6 +85,8 @@ class Connection(asyncio.BufferedProtocol):
         self._all_to_session = False
         self._transport: asyncio.Transport
         self._session: WebSocketSession
+        self._debug = loop.get_debug()
+        self._again = self._debug  # the next write follows another
         self._corked = False  # gather: this iteration has written, or nobody may
         self._full = False  # the transport takes no more
         self._ending = False
@@ -101,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         """Begin with the octets that came behind the handshake."""
         self._transport = transport
         self._session = session
-        self._deliver = session.incoming.deliver
+        self._hand_over = session.incoming.hand_over
         self._all_to_session = bool(session.extensions)
         self._read_held = reader_of_held_octets(transport)
         transport.set_protocol(self)
@@ -153,9 +155,11 @@ class Connection(asyncio.BufferedProtocol):
                 self._write_gathered()
         else:
             octets = self._encode(message)
-            self.loop.call_soon(self._uncork)  # in debug mode refuses another thread
+            if self._again:
+                self.loop.call_soon(self._uncork)  # in debug mode refuses a thread
+                self._corked = True
+            self._again = True
             self._transport.write(octets)
-            self._corked = True
 
     async def flush(self) -> None:
         """Wait until all that was written has left the transport's buffer."""
@@ -217,6 +221,7 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """So many octets are in `get_buffer`'s memory."""
         if not self._ending:
+            self._again = self._debug  # this is a new iteration
             self._received(self._decode(nbytes))
         elif self._lingering:
             self._dropped(self._decode(nbytes))
@@ -272,10 +277,10 @@ class Connection(asyncio.BufferedProtocol):
         decoder = self._decoder
         if decoder.special or self._all_to_session:
             self._session.frames_received(frames, decoder.size)
+            if decoder.error is not None:
+                self._session.violated(decoder.error)
         elif frames:
-            self._deliver(frames, decoder.size)
-        if decoder.error is not None:
-            self._session.violated(decoder.error)
+            self._hand_over(frames, decoder.size)  # runs the user's task: nothing after
 
     def _dropped(self, frames: list[Frame]) -> None:
         """Of these only the peer's Close matters: nothing comes behind it."""
@@ -307,6 +312,7 @@ class Connection(asyncio.BufferedProtocol):
         """The iteration is over."""
         if not self._full:
             self._corked = False
+            self._again = self._debug
             self._write_gathered()
 
     def _write_gathered(self) -> None:

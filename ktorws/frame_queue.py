@@ -1,0 +1,18 @@
+"""Which queue of received frames runs: the compiled one, or its plain twin.
+
+As in `frame`: a compiled one that is there but broken raises its own ImportError.
+"""
+
+from typing import TYPE_CHECKING
+
+__all__ = ["FrameQueue"]
+
+if TYPE_CHECKING:
+    from ktorws._queue import FrameQueue
+else:
+    try:
+        from ktorws._queue import FrameQueue
+    except ModuleNotFoundError as error:
+        if error.name != "ktorws._queue":
+            raise
+        from ktorws._queue_py import FrameQueue
