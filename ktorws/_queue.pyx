@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
 # cython: embedsignature=True, embedsignature.format=python
-"""Frames that wait to be received, and an awaitable that gives the next of them.
+"""Frames that wait for a reader, and readers that wait for a frame.
 
-A coroutine of Python's costs as much as all that a small message needs before it. So
-`receive` gives a `Receipt`, which is a coroutine as well; where a frame is at hand, it
-gives it within one call. Otherwise, and for all that depends on an event loop, it runs
-a coroutine of the queue's subclass.
+A coroutine of Python's costs as much as all that a small message needs before it, and
+a future makes its task wait for the loop's next iteration. So `receive` gives a
+`Receipt`, a coroutine that gives a frame at hand within one call, and waits by an
+`Arrival`, from which its task can go on within the read that brought the frame.
 """
 
 cimport cython
@@ -15,6 +15,12 @@ from cpython.object cimport PyObject
 from libc.string cimport memmove
 
 from ktorws._frame cimport Frame
+
+import sys
+from asyncio import CancelledError, current_task
+from collections import deque
+
+from ktorws.exceptions import ClosedReceiveChannelError
 
 
 cdef extern from *:
@@ -30,7 +36,6 @@ cdef extern from "Python.h":
         PYGEN_RETURN  # 0
         PYGEN_ERROR   # -1
         PYGEN_NEXT    # 1
-    int PyIter_Send(object iterator, object value, PyObject **result) except -1
     list _new_list "PyList_New"(Py_ssize_t size)
     void _fill "PyList_SET_ITEM"(list items, Py_ssize_t at, PyObject *item)
     PyObject *_item "PyList_GET_ITEM"(list items, Py_ssize_t at)
@@ -39,30 +44,61 @@ cdef extern from "Python.h":
 
 
 cdef enum:
-    # More than this is not kept while nothing waits.
+    # More room than this is not kept while nothing waits.
     KEPT = 64
 
 
-cdef class FrameQueue:
-    """Frames in order; a subclass says how to wait for one.
+cdef enum Wanted:
+    ONE    # a frame
+    NEXT   # a frame; the end in good order is that of `async for`
+    MANY   # a list of frames
 
-    It defines ``_arrival()``, a coroutine that ends when there is a frame or raises;
-    ``_arrival_or_end()``, which may raise `StopAsyncIteration` as well; ``_go_on()``,
-    called when after a receipt no more than ``_resume_at`` frames wait.
+
+cdef Py_ssize_t UNLIMITED = sys.maxsize
+
+
+cdef class FrameQueue:
+    """Frames in order, each for one reader; readers in order, each for one frame.
+
+    What depends on a session is a subclass's affair. It defines:
+
+    * ``deliver(frames, size)``, which `hand_over` calls while ``_must_look`` is set;
+    * ``_look()``, called while ``_must_look`` is set before a reader waits: raises
+      when no frame will come;
+    * ``_filled()``, called when frames came and a limit is reached or passed;
+    * ``_go_on()``, called when, after a reader took some, at most ``_resume_at`` wait.
+
+    Args:
+        loop: whose tasks wait.
+        capacity: a limit, in frames.
+        max_bytes: a limit, in payload bytes.
     """
 
     cdef PyObject **frames
     cdef Py_ssize_t room
     cdef Py_ssize_t first
     cdef Py_ssize_t count
+    cdef object loop
+    cdef Arrival waiting      # the only one, or None
+    cdef object crowd         # a deque of all of them, once they were several
+    cdef readonly Py_ssize_t _capacity
+    cdef readonly Py_ssize_t _max_bytes
+    # At least the payload bytes of all that wait: keeping it exact would cost every
+    # receipt more than the frame itself.
+    cdef readonly Py_ssize_t _size
     cdef public Py_ssize_t _resume_at
+    cdef public bint _must_look
 
-    def __cinit__(self, *args, **options):
+    def __init__(
+        self, loop, Py_ssize_t capacity=UNLIMITED, Py_ssize_t max_bytes=UNLIMITED
+    ):
+        self.loop = loop
+        self._capacity = capacity
+        self._max_bytes = max_bytes
         self._resume_at = -1
 
     def __dealloc__(self):
         self.drop()
-        PyMem_Free(self.frames)
 
     def receive(self):
         """The next frame; waits for one.
@@ -72,8 +108,18 @@ cdef class FrameQueue:
                 arrived has been received.
             WebSocketError: likewise, but a failure ended the session: this is it.
         """
-        cdef Receipt receipt = Receipt.__new__(Receipt)
-        receipt.queue = self
+        return self.receipt(ONE)
+
+    def receive_many(self, limit=None):
+        """All frames at hand in one list, at least one, at most ``limit``.
+
+        Waits only while there is none. Raises as `receive` does.
+        """
+        cdef Receipt receipt = self.receipt(MANY)
+        if limit is not None:
+            if limit < 1:
+                raise ValueError(f"limit must be at least 1, not {limit}")
+            receipt.limit = min(limit, sys.maxsize)
         return receipt
 
     def __aiter__(self):
@@ -81,35 +127,60 @@ cdef class FrameQueue:
 
     def __anext__(self):
         """The next frame; ends after a close in good order, raises after a failure."""
-        cdef Receipt receipt = Receipt.__new__(Receipt)
-        receipt.queue = self
-        receipt.may_end = True
-        return receipt
+        return self.receipt(NEXT)
 
     def __len__(self):
         """How many frames wait."""
         return self.count
 
     @cython.critical_section
-    def _put(self, list frames not None):
-        """Add frames behind those that wait."""
-        cdef Py_ssize_t size = len(frames), at
-        cdef PyObject *frame
-        for at in range(size):
-            if not isinstance(<object>_item(frames, at), Frame):
-                raise TypeError("Only frames can wait to be received")
-        self.make_room(size)
-        for at in range(size):
-            frame = _item(frames, at)
-            Py_INCREF(frame)
-            self.frames[self.first + self.count + at] = frame
-        self.count += size
+    def hand_over(self, list frames not None, Py_ssize_t size):
+        """Take frames with so many payload bytes; one who waits goes on at once.
+
+        For the last step of a callback of the loop's: the task of the one who waits
+        runs within this call, until it waits again.
+        """
+        cdef Arrival waiting
+        if self._must_look:
+            self.deliver(frames, size)
+            return
+        if self.put(frames, size):
+            self._filled()
+        waiting = self.waiting
+        if waiting is not None:
+            self.waiting = None
+            waiting.set_now()
+        elif self.crowd:
+            self._wake(len(frames))
+
+    @cython.critical_section
+    def _put(self, list frames not None, Py_ssize_t size):
+        """Add frames with so many payload bytes, and wake so many readers.
+
+        Gives whether a limit is reached.
+        """
+        cdef bint is_full = self.put(frames, size)
+        self._wake(len(frames))
+        return is_full
+
+    def _wake(self, Py_ssize_t number):
+        """Wake so many of those that wait, longest first."""
+        cdef Arrival arrival = self.waiting
+        if arrival is not None and number > 0:
+            self.waiting = None
+            arrival.set()
+            number -= 1
+        while self.crowd and number > 0:
+            arrival = self.crowd.popleft()
+            if arrival.callback is not None:  # else it was cancelled
+                arrival.set()
+                number -= 1
 
     @cython.critical_section
     def _take(self, Py_ssize_t limit):
-        """So many of them in a list, or as many as there are."""
+        """So many of the frames in a list, or as many as there are."""
         cdef Py_ssize_t size = min(limit, self.count), at
-        frames = _new_list(size)
+        cdef list frames = _new_list(size)
         for at in range(size):
             _fill(frames, at, self.frames[self.first + at])
         self.first += size
@@ -122,16 +193,71 @@ cdef class FrameQueue:
 
     @cython.critical_section
     def _sizes(self):
-        """The payload sizes of all that wait, in order."""
+        """The payload sizes of all that wait, in order; `_size` is exact then."""
         cdef Py_ssize_t at
-        return [
-            len(<object>self.frames[self.first + at]) for at in range(self.count)
+        cdef list sizes = [
+            (<Frame>self.frames[self.first + at])._size for at in range(self.count)
         ]
+        self._size = sum(sizes)
+        return sizes
 
     @cython.critical_section
     def _clear(self):
         """Drop all that wait."""
         self.drop()
+
+    @property
+    def _readers(self):
+        """How many wait for a frame."""
+        return (self.waiting is not None) + (len(self.crowd) if self.crowd else 0)
+
+    cdef Receipt receipt(self, Wanted wanted):
+        cdef Receipt receipt = Receipt.__new__(Receipt)
+        receipt.queue = self
+        receipt.wanted = wanted
+        receipt.limit = UNLIMITED
+        return receipt
+
+    cdef Arrival wait(self):
+        """A place behind those that wait already."""
+        cdef Arrival arrival = Arrival.__new__(Arrival)
+        arrival.loop = self.loop
+        arrival.blocking = True
+        if self.waiting is None and not self.crowd:
+            self.waiting = arrival
+        else:
+            if self.crowd is None:
+                self.crowd = deque()
+            if self.waiting is not None:
+                self.crowd.append(self.waiting)
+                self.waiting = None
+            self.crowd.append(arrival)
+        return arrival
+
+    cdef int give_up(self, Arrival arrival) except -1:
+        """One who waited does not any more."""
+        if arrival is self.waiting:
+            self.waiting = None
+        elif self.crowd and arrival in self.crowd:
+            self.crowd.remove(arrival)
+        elif self.count:  # woken, and then cancelled: it is another's turn
+            self._wake(1)
+        return 0
+
+    cdef bint put(self, list frames, Py_ssize_t size) except -1:
+        cdef Py_ssize_t number = len(frames), at
+        cdef PyObject *frame
+        for at in range(number):
+            if not isinstance(<object>_item(frames, at), Frame):
+                raise TypeError("Only frames can wait to be received")
+        self.make_room(number)
+        for at in range(number):
+            frame = _item(frames, at)
+            Py_INCREF(frame)
+            self.frames[self.first + self.count + at] = frame
+        self._size = self._size + size if self.count else size
+        self.count += number
+        return self.count >= self._capacity or self._size >= self._max_bytes
 
     cdef PyObject *pop(self) except NULL:
         """The first frame, of which there must be one; it is the caller's now."""
@@ -179,7 +305,7 @@ cdef class FrameQueue:
         cdef Py_ssize_t at, first = self.first, count = self.count
         cdef PyObject **frames = self.frames
         self.frames = NULL
-        self.room = self.first = self.count = 0
+        self.room = self.first = self.count = self._size = 0
         for at in range(count):
             Py_DECREF(frames[first + at])
         PyMem_Free(frames)
@@ -188,11 +314,12 @@ cdef class FrameQueue:
 @cython.final
 @cython.freelist(64)
 cdef class Receipt:
-    """A coroutine that gives a queue's next frame; takes none before it runs."""
+    """A coroutine that gives what a queue has; takes nothing before it runs."""
 
     cdef FrameQueue queue     # None when this is over
-    cdef bint may_end         # the end of the queue is StopAsyncIteration
-    cdef object waiting       # the coroutine that waits for a frame
+    cdef Wanted wanted
+    cdef Py_ssize_t limit
+    cdef Arrival arrival      # while it waits
 
     __name__ = "receive"
     __qualname__ = "ReceiveChannel.receive"
@@ -209,59 +336,153 @@ cdef class Receipt:
     def send(self, value):
         """Go on, as a coroutine does."""
         cdef PyObject *result = NULL
-        cdef int said = self.go_on(value, &result)
+        cdef int said = self.go_on(&result)
         given = <object>result
         Py_DECREF(result)
         if said == PYGEN_RETURN:
             raise StopIteration(given)
         return given
 
-    def throw(self, *error):
-        """Go on with an error, as a coroutine does."""
-        waiting = _no_wait() if self.waiting is None else self.waiting
-        try:
-            return waiting.throw(*error)
-        except BaseException:
-            self.queue = self.waiting = None
-            raise
+    def throw(self, kind, value=None, trace=None):
+        """Go on with an error, as a coroutine does: this is over."""
+        cdef FrameQueue queue = self.queue
+        cdef Arrival arrival = self.arrival
+        self.queue = self.arrival = None
+        if queue is not None and arrival is not None:
+            queue.give_up(arrival)
+        error = kind if value is None else value
+        if isinstance(error, type):
+            error = error()
+        raise error if trace is None else error.with_traceback(trace)
 
     def close(self):
         """Give up, as a coroutine does."""
-        waiting = self.waiting
-        self.queue = self.waiting = None
-        if waiting is not None:
-            waiting.close()
+        cdef FrameQueue queue = self.queue
+        cdef Arrival arrival = self.arrival
+        self.queue = self.arrival = None
+        if queue is not None and arrival is not None:
+            queue.give_up(arrival)
 
-    cdef int go_on(self, value, PyObject **result) except -1:
-        """A coroutine's step: PYGEN_RETURN with a frame, or PYGEN_NEXT to wait."""
+    cdef int go_on(self, PyObject **result) except -1:
+        """A coroutine's step: PYGEN_RETURN with what was wanted, or PYGEN_NEXT."""
         cdef FrameQueue queue = self.queue
         if queue is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
-        if self.waiting is None:
+        if self.arrival is not None:
+            self.arrival = None
+        if queue.count == 0:
+            if queue._must_look:
+                self.look(queue)
             if queue.count == 0:
-                self.waiting = (
-                    queue._arrival_or_end() if self.may_end else queue._arrival()
-                )
-        if self.waiting is not None:
-            try:
-                if PyIter_Send(self.waiting, value, result) == PYGEN_NEXT:
-                    return PYGEN_NEXT
-            except BaseException:
-                self.queue = self.waiting = None
-                raise
-            Py_DECREF(result[0])
-            self.waiting = None
+                self.arrival = queue.wait()
+                result[0] = <PyObject *>self.arrival
+                Py_INCREF(result[0])
+                return PYGEN_NEXT
         self.queue = None
-        result[0] = queue.pop()
+        if self.wanted == MANY:
+            frames = queue._take(self.limit)
+            result[0] = <PyObject *>frames
+            Py_INCREF(result[0])
+        else:
+            result[0] = queue.pop()
         return PYGEN_RETURN
 
-
-async def _no_wait():
-    """A coroutine that has not begun: an error thrown into it comes out."""
+    cdef int look(self, FrameQueue queue) except -1:
+        """Raise where no frame will come."""
+        try:
+            queue._look()
+        except ClosedReceiveChannelError:
+            self.queue = None
+            if self.wanted != NEXT:
+                raise
+            raise StopAsyncIteration from None
+        except BaseException:
+            self.queue = None
+            raise
+        return 0
 
 
 cdef int _send(PyObject *receipt, PyObject *value, PyObject **result) except -1:
-    return (<Receipt>receipt).go_on(<object>value, result)
+    return (<Receipt>receipt).go_on(result)
 
 
 ktorws_set_send(Receipt, <void *>_send)
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Arrival:
+    """What a reader's task waits for, once: as much of a future as a task needs."""
+
+    cdef object loop
+    cdef bint blocking
+    cdef object callback      # how the task goes on; None when it does
+    cdef object context
+    cdef bint is_cancelled
+    cdef object message
+
+    cdef int set(self) except -1:
+        """Let the task go on, in the loop's next iteration."""
+        callback, self.callback = self.callback, None
+        if callback is not None:
+            self.loop.call_soon(callback, self, context=self.context)
+        return 0
+
+    cdef int set_now(self) except -1:
+        """Let the task go on, and come back when it waits again.
+
+        Not within a task: there it is as `set`.
+        """
+        callback = self.callback
+        if callback is None or current_task(self.loop) is not None:
+            return self.set()
+        self.callback = None
+        try:
+            self.context.run(callback, self)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # The transport would take it for an error of its own.
+            self.loop.call_soon(_raise, error)
+        return 0
+
+    # What a task calls.
+
+    @property
+    def _asyncio_future_blocking(self):
+        return self.blocking
+
+    @_asyncio_future_blocking.setter
+    def _asyncio_future_blocking(self, bint value):
+        self.blocking = value
+
+    def get_loop(self):
+        """Whose task can wait for this."""
+        return self.loop
+
+    def add_done_callback(self, callback, *, context):
+        """Take note of how the task goes on."""
+        self.callback = callback
+        self.context = context
+
+    def done(self):
+        """Whether the task goes on, or is about to."""
+        return self.callback is None
+
+    def cancel(self, msg=None):
+        """Let the task go on with a `CancelledError`, unless it goes on already."""
+        if self.callback is None:
+            return False
+        self.is_cancelled = True
+        self.message = msg
+        self.set()
+        return True
+
+    def result(self):
+        """What the task learns when it goes on."""
+        if self.is_cancelled:
+            raise CancelledError() if self.message is None else CancelledError(
+                self.message
+            )
+
+
+def _raise(error):
+    raise error

@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # what is in it; the empty name is the top.
 FLOORS = [
     (0, "words", "exceptions close_reason frame_type version"),
-    (1, "codec", "_frame _frame_py frame _queue _queue_py frame_queue"),
+    (1, "codec", "_frame _frame_py frame"),
     (
         2,
         "protocol",
@@ -25,7 +25,7 @@ FLOORS = [
     (
         3,
         "sessions",
-        "channels arrival receive_channel send_channel deferred closing ping_pong "
+        "channels _queue _queue_py frame_queue receive_channel send_channel deferred closing ping_pong "
         "serialization frame_connection session_config session default_session "
         "client_session extended_channels",
     ),

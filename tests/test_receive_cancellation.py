@@ -156,7 +156,7 @@ async def test_no_schedule_of_cancellations_loses_a_frame(seed):
     for task in tasks:
         task.cancel()
     await ticks()
-    assert len(channel._receivers) == 0
+    assert channel._readers == 0
 
 
 @pytest.mark.parametrize("seed", range(20))
