@@ -424,7 +424,10 @@ class FrameDecoder:
 
     @property
     def special(self) -> bool:
-        """Whether the last list has a control frame, a fragment, reserved bits or an error."""
+        """Whether the last octets gave a control frame, a fragment or an error.
+
+        A frame with reserved bits counts too.
+        """
         return self._special
 
     @property

@@ -5,8 +5,8 @@
 
 A coroutine of Python's costs as much as all that a small message needs before it, and
 a future makes its task wait for the loop's next iteration. So `receive` gives a
-`Receipt`, a coroutine that gives a frame at hand within one call, and waits by an
-`Arrival`, from which its task can go on within the read that brought the frame.
+`_Receipt`, a coroutine that gives a frame at hand within one call, and waits by an
+`_Arrival`, from which its task can go on within the read that brought the frame.
 """
 
 cimport cython
@@ -79,7 +79,7 @@ cdef class FrameQueue:
     cdef Py_ssize_t first
     cdef Py_ssize_t count
     cdef object loop
-    cdef Arrival waiting      # the only one, or None
+    cdef _Arrival waiting      # the only one, or None
     cdef object crowd         # a deque of all of them, once they were several
     cdef readonly Py_ssize_t _capacity
     cdef readonly Py_ssize_t _max_bytes
@@ -115,7 +115,7 @@ cdef class FrameQueue:
 
         Waits only while there is none. Raises as `receive` does.
         """
-        cdef Receipt receipt = self.receipt(MANY)
+        cdef _Receipt receipt = self.receipt(MANY)
         if limit is not None:
             if limit < 1:
                 raise ValueError(f"limit must be at least 1, not {limit}")
@@ -140,7 +140,7 @@ cdef class FrameQueue:
         For the last step of a callback of the loop's: the task of the one who waits
         runs within this call, until it waits again.
         """
-        cdef Arrival waiting
+        cdef _Arrival waiting
         if self._must_look:
             self.deliver(frames, size)
             return
@@ -165,7 +165,7 @@ cdef class FrameQueue:
 
     def _wake(self, Py_ssize_t number):
         """Wake so many of those that wait, longest first."""
-        cdef Arrival arrival = self.waiting
+        cdef _Arrival arrival = self.waiting
         if arrival is not None and number > 0:
             self.waiting = None
             arrival.set()
@@ -211,16 +211,16 @@ cdef class FrameQueue:
         """How many wait for a frame."""
         return (self.waiting is not None) + (len(self.crowd) if self.crowd else 0)
 
-    cdef Receipt receipt(self, Wanted wanted):
-        cdef Receipt receipt = Receipt.__new__(Receipt)
+    cdef _Receipt receipt(self, Wanted wanted):
+        cdef _Receipt receipt = _Receipt.__new__(_Receipt)
         receipt.queue = self
         receipt.wanted = wanted
         receipt.limit = UNLIMITED
         return receipt
 
-    cdef Arrival wait(self):
+    cdef _Arrival wait(self):
         """A place behind those that wait already."""
-        cdef Arrival arrival = Arrival.__new__(Arrival)
+        cdef _Arrival arrival = _Arrival.__new__(_Arrival)
         arrival.loop = self.loop
         arrival.blocking = True
         if self.waiting is None and not self.crowd:
@@ -234,7 +234,7 @@ cdef class FrameQueue:
             self.crowd.append(arrival)
         return arrival
 
-    cdef int give_up(self, Arrival arrival) except -1:
+    cdef int give_up(self, _Arrival arrival) except -1:
         """One who waited does not any more."""
         if arrival is self.waiting:
             self.waiting = None
@@ -313,13 +313,13 @@ cdef class FrameQueue:
 
 @cython.final
 @cython.freelist(64)
-cdef class Receipt:
+cdef class _Receipt:
     """A coroutine that gives what a queue has; takes nothing before it runs."""
 
     cdef FrameQueue queue     # None when this is over
     cdef Wanted wanted
     cdef Py_ssize_t limit
-    cdef Arrival arrival      # while it waits
+    cdef _Arrival arrival      # while it waits
 
     __name__ = "receive"
     __qualname__ = "ReceiveChannel.receive"
@@ -346,7 +346,7 @@ cdef class Receipt:
     def throw(self, kind, value=None, trace=None):
         """Go on with an error, as a coroutine does: this is over."""
         cdef FrameQueue queue = self.queue
-        cdef Arrival arrival = self.arrival
+        cdef _Arrival arrival = self.arrival
         self.queue = self.arrival = None
         if queue is not None and arrival is not None:
             queue.give_up(arrival)
@@ -358,7 +358,7 @@ cdef class Receipt:
     def close(self):
         """Give up, as a coroutine does."""
         cdef FrameQueue queue = self.queue
-        cdef Arrival arrival = self.arrival
+        cdef _Arrival arrival = self.arrival
         self.queue = self.arrival = None
         if queue is not None and arrival is not None:
             queue.give_up(arrival)
@@ -403,15 +403,15 @@ cdef class Receipt:
 
 
 cdef int _send(PyObject *receipt, PyObject *value, PyObject **result) except -1:
-    return (<Receipt>receipt).go_on(result)
+    return (<_Receipt>receipt).go_on(result)
 
 
-ktorws_set_send(Receipt, <void *>_send)
+ktorws_set_send(_Receipt, <void *>_send)
 
 
 @cython.final
 @cython.freelist(64)
-cdef class Arrival:
+cdef class _Arrival:
     """What a reader's task waits for, once: as much of a future as a task needs."""
 
     cdef object loop

@@ -217,7 +217,7 @@ class _Arrival:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._callback: Callable[[Self], object] | None = None
+        self._callback: Callable[[_Arrival], object] | None = None
         self._context: Context | None = None
         self._is_cancelled = False
 
@@ -258,7 +258,7 @@ class _Arrival:
         return self._loop
 
     def add_done_callback(
-        self, callback: Callable[[Self], object], *, context: Context
+        self, callback: Callable[[_Arrival], object], *, context: Context
     ) -> None:
         """Take note of how the task goes on."""
         self._callback = callback

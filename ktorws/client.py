@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -348,7 +349,7 @@ class HttpClient:
             session.cancel()
         self._check_open()
         self._sessions.add(session)
-        session.invoke_on_end(lambda: self._sessions.discard(session))
+        session.invoke_on_end(functools.partial(self._sessions.discard, session))
 
     def _check_open(self) -> None:
         if self._closed:

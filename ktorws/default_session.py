@@ -46,13 +46,8 @@ class DefaultWebSocketSession(WebSocketSession):
         self._owed_pong: Frame.Pong | None = None
         self._ping_interval = self._config.ping_interval
         self._timeout = self._config.timeout
-        self._pinger = Pinger(
-            connection.clock,
-            send=connection.write,
-            deafness=lambda: connection.deafness,
-            dead=self._ping_timed_out,
-        )
-        self._pinger.start(self._ping_interval, self._timeout)
+        self._pinger: Pinger | None = None  # made with the first interval
+        self._restart_pinger()
 
     # What the user calls.
 
@@ -111,7 +106,7 @@ class DefaultWebSocketSession(WebSocketSession):
     @property
     def latency(self) -> float | None:
         """The last ping's round trip in seconds; None before the first pong."""
-        return self._pinger.latency
+        return None if self._pinger is None else self._pinger.latency
 
     # What the connection calls.
 
@@ -125,7 +120,8 @@ class DefaultWebSocketSession(WebSocketSession):
                 case Frame.Ping():
                     self._answer(frame)
                 case Frame.Pong():
-                    self._pinger.pong(frame.data)
+                    if self._pinger is not None:
+                        self._pinger.pong(frame.data)
                 case Frame.Close():
                     self._deliver(messages)
                     if self._violation is None:
@@ -163,10 +159,19 @@ class DefaultWebSocketSession(WebSocketSession):
 
     def _shut_outgoing(self) -> None:
         super()._shut_outgoing()
-        self._pinger.stop()
+        if self._pinger is not None:
+            self._pinger.stop()
 
     def _restart_pinger(self) -> None:
-        if self.is_active:
+        if self._pinger is None and self._ping_interval is not None:
+            connection = self._connection
+            self._pinger = Pinger(
+                connection.clock,
+                send=connection.write,
+                deafness=lambda: connection.deafness,
+                dead=self._ping_timed_out,
+            )
+        if self._pinger is not None and self.is_active:
             self._pinger.start(self._ping_interval, self._timeout)
 
     def _ping_timed_out(self) -> None:

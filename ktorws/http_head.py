@@ -6,6 +6,7 @@ the place of the end: what is behind a 101 is frames, not HTTP.
 
 from __future__ import annotations
 
+import functools
 import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, NoReturn
@@ -26,6 +27,12 @@ _OK = 200
 _BAD_OCTETS = re.compile(
     rb"(?<!\r)\n|\r(?!\n|\Z)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
+
+
+@functools.lru_cache(maxsize=256)
+def _name(octets: bytes) -> str:
+    """A header's name; those that all peers use are there once."""
+    return octets.decode("latin-1")
 
 
 class HttpHeadParser(ABC):
@@ -140,7 +147,7 @@ class HttpHeadParser(ABC):
         """One header; httptools calls this, for a body's trailers too."""
         if not self._head_complete:
             text = value.decode("latin-1").strip(" \t")
-            self._headers.add(name.decode("latin-1"), text)
+            self._headers.add(_name(name), text)
 
     def _feed_rest(self, octets: memoryview) -> None:
         self._left_over += octets

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ktorws.channels import ChannelConfig
     from ktorws.frame import Frame
 
+_NOT_ENDED = ClosedReceiveChannelError()  # never raised
+
 
 class ReceiveChannel(FrameQueue):
     """``session.incoming``: the frames that arrived, in order, each received once.
@@ -66,7 +68,7 @@ class ReceiveChannel(FrameQueue):
         self._spilt = False  # something was dropped: so is all behind it
         self._drained: Callable[[], None] | None = None
         self._closed = False
-        self._end: WebSocketError = ClosedReceiveChannelError()
+        self._end: WebSocketError = _NOT_ENDED
 
     # What the user calls.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ktorws.frame import Sendable
 
 _CloseFrame = Frame.Close
+_NOT_ENDED = ClosedSendChannelError()  # never raised
 
 
 class SendChannel:
@@ -70,11 +71,11 @@ class SendChannel:
         self._on_overflow = on_overflow
         self._held = False  # one flag for the fast path: something below is not so
         self._closed = False
-        self._end: WebSocketError = ClosedSendChannelError()
+        self._end: WebSocketError = _NOT_ENDED
         self._full = False  # the connection takes no more: frames are a backlog
         self._turn_due = False  # others of this loop have waited long enough
         self._backlog = 0
-        self._senders: deque[asyncio.Future[None]] = deque()
+        self._senders: deque[asyncio.Future[None]] | tuple[()] = ()  # made when needed
 
     # What the user calls.
 
@@ -179,16 +180,18 @@ class SendChannel:
             raise self._end.renewed()
 
     async def _wait(self) -> None:
+        senders = self._senders or deque()
+        self._senders = senders
         sender = self._loop.create_future()
-        self._senders.append(sender)
+        senders.append(sender)
         try:
             await sender
         except BaseException:
-            self._senders.remove(sender)
+            senders.remove(sender)
             self._admit_next()
             raise
         # Until here it kept its place, so that nobody could slip in before it.
-        self._senders.remove(sender)
+        senders.remove(sender)
 
     def _is_full(self) -> bool:
         return self._full and (

@@ -94,6 +94,8 @@ class WebSocketSession:
             close=self._send_close,
             on_overflow=self.failed,
         )
+        # Its own method, so that no call of ours stands before it.
+        self.send = self.outgoing.send  # type: ignore[method-assign]
         self._reason: Deferred[CloseReason] = Deferred(loop)
         self._ended: Deferred[None] = Deferred(loop)
         self._close_sent = False
@@ -130,13 +132,13 @@ class WebSocketSession:
         """Whether frames can still be sent."""
         return not self.outgoing.is_closed_for_send
 
-    def send(self, message: Sendable) -> Coroutine[Any, Any, None]:
+    def send(self, frame: Sendable) -> Coroutine[Any, Any, None]:
         """Send a frame, a str as text or a bytes-like object as binary.
 
-        The same as ``outgoing.send(message)``, which tells what it raises and what
+        The same as ``outgoing.send(frame)``, which tells what it raises and what
         cancelling it does.
         """
-        return self.outgoing.send(message)
+        return self.outgoing.send(frame)
 
     async def flush(self) -> None:
         """Wait until everything sent before has left for the network.

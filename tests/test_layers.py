@@ -25,9 +25,9 @@ FLOORS = [
     (
         3,
         "sessions",
-        "channels _queue _queue_py frame_queue receive_channel send_channel deferred closing ping_pong "
-        "serialization frame_connection session_config session default_session "
-        "client_session extended_channels",
+        "channels _queue _queue_py frame_queue receive_channel send_channel deferred "
+        "closing ping_pong serialization frame_connection session_config session "
+        "default_session client_session extended_channels",
     ),
     (4, "engines", "engines"),
     (4, "features", "features"),

@@ -108,7 +108,7 @@ class Connection(asyncio.BufferedProtocol):
         self._read_held = reader_of_held_octets(transport)
         transport.set_protocol(self)
         if left_over:
-            self._received(self._decoder.decode(left_over))
+            self._to_session(self._decoder.decode(left_over))
 
     # What the session calls.
 
@@ -220,11 +220,16 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many octets are in `get_buffer`'s memory."""
-        if not self._ending:
-            self._again = self._debug  # this is a new iteration
-            self._received(self._decode(nbytes))
-        elif self._lingering:
-            self._dropped(self._decode(nbytes))
+        if self._ending:
+            if self._lingering:
+                self._dropped(self._decode(nbytes))
+            return
+        frames = self._decode(nbytes)
+        self._again = self._debug  # this is a new iteration
+        if self._all_to_session or self._decoder.special:
+            self._to_session(frames)
+        elif frames:  # the last step: a task of the user's may run within it
+            self._hand_over(frames, self._decoder.size)
 
     def eof_received(self) -> bool:
         """The peer sends no more; the transport closes by itself."""
@@ -273,14 +278,10 @@ class Connection(asyncio.BufferedProtocol):
 
     # How it works.
 
-    def _received(self, frames: list[Frame]) -> None:
-        decoder = self._decoder
-        if decoder.special or self._all_to_session:
-            self._session.frames_received(frames, decoder.size)
-            if decoder.error is not None:
-                self._session.violated(decoder.error)
-        elif frames:
-            self._hand_over(frames, decoder.size)  # runs the user's task: nothing after
+    def _to_session(self, frames: list[Frame]) -> None:
+        self._session.frames_received(frames, self._decoder.size)
+        if self._decoder.error is not None:
+            self._session.violated(self._decoder.error)
 
     def _dropped(self, frames: list[Frame]) -> None:
         """Of these only the peer's Close matters: nothing comes behind it."""

@@ -60,6 +60,8 @@ class Transports:
     def _fast(self, context: tls.SSLContext | None) -> bool:
         if self._kind == ASYNCIO or not self._installed:
             return False
+        if self._kind == AUTO and context is None:
+            return False  # no faster without TLS, and 5 KB a connection
         # aiofastnet 1.2.0 drives OpenSSL itself, and crashes the interpreter when
         # Python has callbacks of its own in the context.
         safe = context is None or not (

@@ -46,8 +46,9 @@ class CIO(HttpClientEngine):
         happy_eyeballs_delay: seconds before the next address is tried in parallel
             (RFC 8305); None to try one after the other.
         unix_socket: path of a Unix socket to connect to, whatever the URL's host.
-        transport: ``"auto"`` takes aiofastnet's transports where they are installed
-            and safe; ``"asyncio"`` the loop's own; ``"aiofastnet"`` insists.
+        transport: ``"auto"`` takes aiofastnet's transports for TLS where they are
+            installed and safe, and else the loop's own; ``"asyncio"`` always the
+            loop's own; ``"aiofastnet"`` insists.
 
     Raises:
         ValueError: an option's value is no good.

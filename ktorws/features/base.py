@@ -62,7 +62,9 @@ async def open_session(
     except BaseException:
         session.cancel()
         raise
-    session.invoke_on_end(lambda: _tell_closed(features, session))
+    listening = [feature for feature in features if _listens(feature)]
+    if listening:
+        session.invoke_on_end(lambda: _tell_closed(listening, session))
     return session
 
 
@@ -74,6 +76,10 @@ def _tell_closed(
             feature.session_closed(session)
         except Exception:
             logger.exception("%s failed in session_closed", type(feature).__name__)
+
+
+def _listens(feature: HttpClientFeature) -> bool:
+    return type(feature).session_closed is not HttpClientFeature.session_closed
 
 
 def _step(feature: HttpClientFeature, proceed: Proceed) -> Proceed:
