@@ -1,7 +1,7 @@
 """How a session that fails ends over TLS, where no side can half-close.
 
-A peer that is still sending must see our Close frame, not a reset. One that broke a rule
-is left when it falls silent, and any after `LINGER` seconds.
+A peer that is still sending must see our Close frame, not a reset. One that broke a
+rule is left when it falls silent, and any after `LINGER` seconds.
 """
 
 import asyncio
