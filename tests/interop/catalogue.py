@@ -14,7 +14,7 @@ PEERS = Path(__file__).parent / "peers"
 BUILT = ROOT / "build" / "interop"
 JARS = Path("/usr/share/java")
 GO = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
-BY_HAND = "tests/interop/install.sh installs it"
+BY_HAND = "`make interop-all` installs it"
 
 NO_FRAGMENTS = {"fragments_from_them", "raw_fragments_from_them"}
 NO_PING = {"ping_from_them"}
@@ -41,7 +41,7 @@ class Peer:
         modules: Python modules that it is made of.
         programs: programs that it is made of.
         files: other things that must be there.
-        heavy: whether it needs more than a package of PyPI or npm.
+        heavy: whether it takes long to install or to compile.
         deflate: whether it knows permessage-deflate.
         cannot: the scenarios that its interface has no words for.
         fails: the scenarios that it fails when messages are compressed, and why.
@@ -161,8 +161,8 @@ SERVERS = [
         modules=("socketify",),
         ignores="server_max_window_bits",
     ),
-    Peer("nginx", "nginx_front.py", programs=("nginx",), heavy=True),
-    Peer("haproxy", "haproxy_front.py", programs=("haproxy",), heavy=True),
+    Peer("nginx", "nginx_front.py", programs=("nginx",)),
+    Peer("haproxy", "haproxy_front.py", programs=("haproxy",)),
     Peer(
         "gorilla",
         "gorilla_server.go",
