@@ -43,6 +43,7 @@ class Peer:
         files: other things that must be there.
         heavy: whether it takes long to install or to compile.
         deflate: whether it knows permessage-deflate.
+        slow: whether it takes as long for a frame as others for many.
         cannot: the scenarios that its interface has no words for.
         fails: the scenarios that it fails when messages are compressed, and why.
         ignores: a parameter of compression that it takes and does not keep to.
@@ -55,6 +56,7 @@ class Peer:
     programs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     heavy: bool = False
+    slow: bool = False
     deflate: bool = True
     cannot: frozenset[str] | set[str] = frozenset()
     fails: dict[str, str] = field(default_factory=dict)
@@ -146,7 +148,7 @@ SERVERS = [
     _asgi("uvicorn", "websockets-sansio", modules=("websockets",)),
     _asgi("uvicorn", "wsproto", modules=("wsproto",), fails=FORGETS),
     _asgi("hypercorn", modules=("wsproto",), cannot=NO_CODE, fails=FORGETS),
-    _asgi("granian", cannot=NO_REASON | NO_BIG_FRAME, deflate=False),
+    _asgi("granian", cannot=NO_REASON | NO_BIG_FRAME, deflate=False, slow=True),
     Peer(
         "tornado",
         "tornado_server.py",
