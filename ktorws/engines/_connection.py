@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
+from ktorws.engines._reading import reading_of
 from ktorws.engines._shared import shared_by
-from ktorws.engines._transports import (
-    give_up,
-    reading_of,
-    send_no_more,
-)
+from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 
 if TYPE_CHECKING:
-    from ktorws.engines._transports import Reading
+    from ktorws.engines._reading import Reading
     from ktorws.frame import Sendable
     from ktorws.handshake import Negotiated
     from ktorws.ping_pong import Clock
