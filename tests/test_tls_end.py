@@ -208,3 +208,21 @@ async def test_nothing_is_lost_before_an_end_that_comes_in_a_pause(
     assert type(end.value) is (
         ClosedReceiveChannelError if good else ConnectionLostError
     )
+
+
+@TRANSPORT
+async def test_a_session_that_is_cancelled_in_a_pause_ends_at_once(transport):
+    async def script(peer):
+        await peer.accept(then=frame(BINARY, bytes(100)) * 3000)
+        assert await peer.frame() == (0x88, b"\x03\xe8")
+        await peer.send(close(1000))
+        assert await peer.rest() == b""
+
+    async with nothing_left():
+        async with scripted(script, ssl=server_context()) as server:
+            async with client(transport=transport) as c:
+                session = await c.websocket_session(server.url(scheme="wss"))
+                await settled(lambda: session._connection.deafness > 0)
+                session.cancel()
+                async with asyncio.timeout(SOON):
+                    await session.wait_closed()
