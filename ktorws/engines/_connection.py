@@ -191,7 +191,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._ending:
             return
         self._write_gathered()
-        self._resume_at_once()
+        self.resume_reading()
         self._ending = True
         self._lingering = linger and not self._transport.can_write_eof()
         if self._lingering and self._decoder.error is not None:
@@ -203,7 +203,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Close at once."""
-        self._resume_at_once()
+        self.resume_reading()
         self._ending = True
         if self._lingering:
             give_up(self._transport)
@@ -292,13 +292,6 @@ class Connection(asyncio.BufferedProtocol):
         self._lingering = False
         if not self._encoder.pending:
             self._transport.close()
-
-    def _resume_at_once(self) -> None:
-        """Read again; a transport that closes before that would wait for the peer."""
-        if self._deaf_since is not None:
-            self.resume_reading()
-            if self._reading is not self._transport:
-                self._transport.resume_reading()
 
     def _uncork(self) -> None:
         """The iteration is over."""

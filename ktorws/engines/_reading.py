@@ -43,6 +43,8 @@ class _TlsReading:
     within a record.
     """
 
+    __slots__ = ("_loop", "_paused", "_transport")
+
     def __init__(
         self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport
     ) -> None:
@@ -75,6 +77,8 @@ class _AiofastnetReading:
     When it resumes it reads the socket, and forgets the octets that it holds where
     the socket has no more, or has ended.
     """
+
+    __slots__ = ("_loop", "_paused", "_transport")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport
