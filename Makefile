@@ -20,6 +20,11 @@ COPIED  := ktorws tests examples tools pyproject.toml setup.py README.md CONTRIB
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
 OWN_TARGET  := $(foreach part,stress leaks hostile faults,--ignore=tests/$(part))
 
+# Debian's: proxies to go through, and what servers of other languages are made of.
+FRONTS  := haproxy nginx-light
+SERVERS := default-jdk-headless g++ golang-go golang-github-gorilla-websocket-dev \
+           libboost-dev libssl-dev libtomcat10-java chromium
+
 # The tests fail, rather than run on the plain codec alone, when the compiled one
 # was asked for and is not there.
 ifneq ($(BUILD),pure)
@@ -31,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install build demo test interop interop-all stress leaks hostile faults check lint types stubs \
+.PHONY: help install build demo test interop interop-all stress leaks hostile faults soak check lint types stubs \
         bench bench-micro instructions format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -60,13 +65,14 @@ test: $(BUILT) $(VENV)/group-test build/node/installed ## run the tests
 	$(call say,Running the tests)
 	@$(PY) -m pytest tests $(OWN_TARGET) -m "not heavy" $(ARGS)
 
-interop: $(BUILT) $(VENV)/group-test build/node/installed ## only those with other implementations
+interop: $(BUILT) $(VENV)/group-interop build/node/installed ## with those that install quickly, by name
+	@sh tools/debian.sh $(FRONTS)
 	$(call say,Running the tests with other implementations)
 	@$(PY) -m pytest tests/interop -m "not heavy" $(ARGS)
 
 interop-all: $(BUILT) $(VENV)/group-interop build/node/installed ## with all of them; installs them by name
+	@sh tools/debian.sh $(FRONTS) $(SERVERS)
 	$(call say,Running the tests with all other implementations)
-	@sh tests/interop/install.sh
 	@$(PY) -m pytest tests/interop $(ARGS)
 
 stress: $(BUILT) $(VENV)/group-test ## tests under load; KTORWS_STRESS=short for fewer rounds
@@ -82,8 +88,13 @@ hostile: $(BUILT) $(VENV)/group-test ## peers and callers that mean harm
 	@$(PY) -m pytest tests/hostile $(ARGS)
 
 faults: $(BUILT) $(VENV)/group-test ## real network faults; needs root and network namespaces
+	@sh tools/debian.sh iproute2 iptables
 	$(call say,Running the tests with network faults)
 	@$(PY) -m pytest tests/faults $(ARGS)
+
+soak: $(BUILT) $(VENV)/group-test ## two minutes of mixed traffic with faults; ARGS="--minutes 60"
+	$(call say,Soaking)
+	@$(PY) tests/faults/soak.py $(ARGS)
 
 check: lint types stubs ## lint, types and stubs
 
@@ -123,6 +134,7 @@ fuzz: $(BUILT) $(VENV)/group-fuzz ## fuzz, repeatably; ARGS="--seconds 600 decod
 	@tests/fuzz/c/run.sh $(or $(FUZZ_SECONDS),5)
 
 valgrind: $(BUILT) $(VENV)/group-fuzz ## the codec and deflate under valgrind
+	@sh tools/debian.sh valgrind
 	$(call say,Running under valgrind)
 	@tests/fuzz/valgrind.sh $(PY)
 
@@ -135,6 +147,7 @@ bench-micro: $(BUILT) $(VENV)/group-bench ## the codec and the data path by them
 	@$(PY) -m pytest bench/micro $(ARGS)
 
 instructions: $(BUILT) ## count instructions per message with valgrind; ARGS="--check"
+	@sh tools/debian.sh valgrind
 	$(call say,Counting instructions)
 	@$(PY) bench/instructions.py $(ARGS)
 

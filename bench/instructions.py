@@ -109,6 +109,9 @@ def main():
     if options.inside:
         asyncio.run(under_callgrind())
         return 0
+    if options.check and shutil.which("valgrind") is None:
+        print("skipped: there is no valgrind here")
+        return 0
     known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     before = known.get(build(), {})
     counts = count()

@@ -44,6 +44,9 @@ cdef class PongFrame(Frame):
 cdef class ReadBuffer:
     cdef uint8_t *memory
     cdef Py_ssize_t size
+    cdef ReadBuffer larger
+
+    cdef ReadBuffer with_room(self, Py_ssize_t size)
 
 
 cdef class MaskKeys:
@@ -66,6 +69,7 @@ cdef class FrameDecoder:
     cdef readonly object error
     # Where the next octets go.
     cdef ReadBuffer buffer
+    cdef ReadBuffer scratch  # where the window is, unless in place
     cdef uint8_t *window
     cdef Py_ssize_t window_size
     cdef bint in_place       # the window is the payload's own memory
@@ -95,7 +99,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t capacity
     cdef Py_ssize_t filled
 
-    cdef int open_window(self) except -1
+    cdef int open_window(self, Py_ssize_t room) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
     cdef int feed(self, uint8_t *data, Py_ssize_t size, list frames) except -1
     cdef Py_ssize_t take_plain(

@@ -470,6 +470,14 @@ cdef class ReadBuffer:
     def __dealloc__(self):
         PyMem_Free(self.memory)
 
+    cdef ReadBuffer with_room(self, Py_ssize_t size):
+        """This one, or a larger one, which is kept for the next who needs it."""
+        if size <= self.size:
+            return self
+        if self.larger is None or self.larger.size < size:
+            self.larger = ReadBuffer(size)
+        return self.larger
+
 
 @cython.final
 cdef class MaskKeys:
@@ -566,7 +574,7 @@ cdef class FrameDecoder:
         self.special = False
         self.size = 0
         while at < size and self.error is None:
-            self.open_window()
+            self.open_window(0)
             step = min(size - at, self.window_size)
             memcpy(self.window, octets + at, step)
             self.take_window(step, frames)
@@ -575,8 +583,12 @@ cdef class FrameDecoder:
 
     @cython.critical_section
     def get_buffer(self, Py_ssize_t sizehint=-1):
-        """Memory for the next read, as `asyncio.BufferedProtocol.get_buffer`."""
-        self.open_window()
+        """Memory for the next read, as `asyncio.BufferedProtocol.get_buffer`.
+
+        ``sizehint`` is kept to, up to 1 MiB: the TLS of asyncio and uvloop drops what
+        finds no room in it when the peer has ended its side.
+        """
+        self.open_window(min(sizehint, STEP))
         return PyMemoryView_FromObject(self)
 
     @cython.critical_section
@@ -607,20 +619,21 @@ cdef class FrameDecoder:
         PyBuffer_FillInfo(view, self, self.window, self.window_size, 0, flags)
         # A loop may keep the view longer than it should: what it points to must
         # outlive it, be it the ReadBuffer, which is ours, or the payload.
-        view.internal = NULL
         if self.in_place:
             view.internal = <void *>self.payload
-            Py_XINCREF(self.payload)
+        else:
+            view.internal = <void *>self.scratch
+        Py_XINCREF(<PyObject *>view.internal)
 
     def __releasebuffer__(self, Py_buffer *view):
         Py_XDECREF(<PyObject *>view.internal)
 
-    cdef int open_window(self) except -1:
+    cdef int open_window(self, Py_ssize_t room) except -1:
         cdef Py_ssize_t remaining = self.length - self.received
         if (
             self.in_payload
             and self.opcode < CLOSE
-            and remaining >= IN_PLACE
+            and remaining >= max(IN_PLACE, room)
             and self.error is None
         ):
             self.reserve(min(remaining, STEP))
@@ -630,8 +643,9 @@ cdef class FrameDecoder:
         else:
             if self.buffer is None:
                 self.buffer = ReadBuffer()
-            self.window = self.buffer.memory
-            self.window_size = self.buffer.size
+            self.scratch = self.buffer.with_room(room)
+            self.window = self.scratch.memory
+            self.window_size = self.scratch.size
             self.in_place = False
         return 0
 

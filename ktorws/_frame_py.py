@@ -54,6 +54,7 @@ _MAX_16 = 0xFFFF
 _LENGTH_BOUND = 1 << 63
 _KEY_BLOCK = 1024
 _MIN_READ_SIZE = 1024
+_MAX_READ_SIZE = 1024 * 1024
 
 _SHORT_CLOSE = "Close payload must be empty or at least 2 bytes"
 _BAD_REASON = "Close reason is not valid UTF-8"
@@ -343,6 +344,12 @@ class ReadBuffer:
             )
         self._memory = bytearray(size)
 
+    def _with_room(self, size: int) -> bytearray:
+        """The memory; enlarged, where it is too small, for good."""
+        if size > len(self._memory):
+            self._memory = bytearray(size)  # another one: views of the first may exist
+        return self._memory
+
 
 @final
 class MaskKeys:
@@ -398,6 +405,7 @@ class FrameDecoder:
         self._reserved = reserved
         self._reassemble = reassemble
         self._buffer = buffer
+        self._window = bytearray()
         self._error: ProtocolViolationError | FrameTooBigError | None = None
         self._special = False
         self._size = 0
@@ -441,17 +449,20 @@ class FrameDecoder:
         return self._error
 
     def get_buffer(self, sizehint: int = -1) -> memoryview:
-        """Memory for the next octets, as `asyncio.BufferedProtocol` wants it."""
+        """Memory for the next octets, as `asyncio.BufferedProtocol` wants it.
+
+        ``sizehint`` is kept to, up to 1 MiB.
+        """
         if self._buffer is None:
             self._buffer = ReadBuffer()
-        return memoryview(self._buffer._memory)
+        self._window = self._buffer._with_room(min(sizehint, _MAX_READ_SIZE))
+        return memoryview(self._window)
 
     def buffer_updated(self, nbytes: int) -> list[Frame]:
         """The frames that the first octets of the buffer complete."""
-        buffer = self.get_buffer()
-        if not 0 <= nbytes <= len(buffer):
-            raise ValueError(f"The buffer has {len(buffer)} bytes, not {nbytes}")
-        return self.decode(buffer[:nbytes])
+        if not 0 <= nbytes <= len(self._window):
+            raise ValueError(f"The buffer has {len(self._window)} bytes, not {nbytes}")
+        return self.decode(memoryview(self._window)[:nbytes])
 
     def decode(self, data: Buffer) -> list[Frame]:
         """The frames that these octets complete."""

@@ -3,7 +3,8 @@
 One ping is outstanding at most, as in Ktor. It counts as unanswered after
 ``timeout`` seconds in which this side was able to hear an answer: time in which it
 had stopped reading, or in which its event loop stood still, is not held against the
-peer. Timers only; no task.
+peer. A loop that is merely late, by up to a fifth of ``timeout`` each time, finds a
+dead peer within twice that. Timers only; no task.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
 #: Ktor's value for "no pings"; None says the same.
 PINGER_DISABLED = 0
 
-# The deadline of a pong is looked at in steps: a step that took much longer than it
-# should tells that the loop stood still.
+# The deadline of a pong is looked at in steps. Of one that took longer than two, the
+# loop stood still in the rest, which does not count.
 _STEPS = 8
-_STALLED = 1.5
+_COUNTED = 2  # steps
+# At the deadline the pong may lie unread in the socket. A loop that is late listens for
+# a step more; one that is not has polled, whatever its order, after two turns.
+_REPRIEVES = 2
+_LATE = 0.5  # steps
 _INSTANT = 1e-6  # seconds; less is a rounding error
 
 
@@ -66,7 +71,7 @@ class Pinger:
         self._payload: bytes | None = None
         self._sent_at = 0.0
         self._left = 0.0
-        self._reprieved = False
+        self._reprieves = 0
         self._step_began = 0.0
         self._step = 0.0
         self._deaf_before = 0.0
@@ -99,7 +104,7 @@ class Pinger:
         self._payload = os.urandom(16).hex().encode()
         self._sent_at = self._clock.time()
         self._left = self._timeout
-        self._reprieved = False
+        self._reprieves = _REPRIEVES
         self._send(Frame.Ping(self._payload))
         self._wait()
 
@@ -114,14 +119,14 @@ class Pinger:
         """Count the time in which a pong could have been heard; then judge."""
         elapsed = self._clock.time() - self._step_began
         deaf = self._deafness() - self._deaf_before
-        self._left -= max(min(elapsed, self._step) - deaf, 0.0)
-        stalled = elapsed > self._step * _STALLED
+        step = self._timeout / _STEPS
+        self._left -= min(max(elapsed - deaf, 0.0), _COUNTED * step)
         if self._left > _INSTANT:
             self._wait()
-        elif stalled and not self._reprieved:
-            # The pong may lie unread in the socket: listen first.
-            self._reprieved = True
-            self._left = self._timeout / _STEPS
+        elif self._reprieves:
+            self._reprieves -= 1
+            late = elapsed > self._step + _LATE * step
+            self._left = step if late else 0.0
             self._wait()
         else:
             self.stop()

@@ -470,3 +470,24 @@ async def test_plain_octets_where_tls_is_expected(transport):
         engine = CIO(ssl=client_context(), transport=transport)
         error = await failure(server.url(scheme="wss"), ConnectError, engine=engine)
     assert isinstance(error.__cause__, ssl.SSLError)
+
+
+@TRANSPORT
+@pytest.mark.parametrize("end", ["ends", "resets"])
+async def test_a_peer_that_leaves_within_the_tls_handshake_is_told_of(transport, end):
+    async def script(peer):
+        await peer.read(100)
+        if end == "resets":
+            peer.reset()
+        else:
+            await peer.send(b"\x16\x03\x03\x00\x7a\x02")
+            peer.half_close()
+            await peer.rest()
+
+    async with scripted(script) as server:
+        engine = CIO(ssl=client_context(), transport=transport)
+        error = await failure(server.url(scheme="wss"), ConnectError, engine=engine)
+    what = "the peer ended the connection" if end == "ends" else "reset by peer"
+    assert str(error).startswith("Failed while agreeing on TLS with ")
+    assert str(error).endswith(what)
+    assert isinstance(error.__cause__, ConnectionResetError)

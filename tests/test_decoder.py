@@ -1,5 +1,6 @@
 import gc
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 
@@ -269,6 +270,23 @@ def test_the_buffer_is_writable_memory_of_some_size(codec, sizehint):
     assert window.contiguous
     assert (window.format, window.itemsize, window.ndim) == ("B", 1, 1)
     assert 1024 <= len(window) <= 1 << 20
+
+
+@pytest.mark.parametrize("sizehint", [65537, 200_000, 1 << 20])
+def test_the_buffer_has_the_room_that_is_asked_for_up_to_a_mebibyte(codec, sizehint):
+    shared = codec.ReadBuffer()
+    first, second = (decoder(codec, buffer=shared) for _ in range(2))
+    payloads = [bytes([n]) * size for n, size in enumerate((9, 100_000, 40_000, 9))]
+    octets = b"".join(frame(BINARY, payload) for payload in payloads)
+    for under_test in (first, second):
+        frames = []
+        for begin, end in pairwise((0, 30_000, 80_000, 120_000, len(octets))):
+            window = under_test.get_buffer(sizehint)
+            assert len(window) >= sizehint
+            window[: end - begin] = octets[begin:end]
+            frames += under_test.buffer_updated(end - begin)
+        assert [each.data for each in frames] == payloads
+        assert len(under_test.get_buffer(-1)) <= sizehint
 
 
 @pytest.mark.parametrize("options", [{}, {"masked": None, "mask": True}])

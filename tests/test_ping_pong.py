@@ -1,5 +1,8 @@
 """When the pinger pings, and when it gives a peer up."""
 
+import math
+import random
+
 import pytest
 
 from ktorws.engines.mock import MockClock
@@ -263,3 +266,51 @@ async def test_a_stall_before_the_ping_changes_nothing(pinging):
     assert pinging.died_at is None
     await pinging.clock.advance(0.001)
     assert pinging.died_at == pytest.approx(65)
+
+
+# A loop that has too much to do.
+
+
+async def found_after(pinging, turn):
+    """When a loop whose every turn takes so long finds a dead peer, after its ping."""
+    pinging.pinger.start(10, 8)
+    await pinging.clock.advance(10)
+    while pinging.died_at is None and pinging.clock.time() < 1000:
+        await pinging.clock.jump(turn)
+    return pinging.died_at - 10
+
+
+@pytest.mark.parametrize("turn", [0.01, 0.3, 0.6, 0.99, 1.01, 1.4, 1.6, 2, 2.6])
+async def test_a_late_loop_finds_a_dead_peer_in_twice_the_timeout(pinging, turn):
+    assert 8 <= await found_after(pinging, turn) <= 16
+
+
+async def test_a_loop_that_stalls_again_and_again_listens_six_times(pinging):
+    assert await found_after(pinging, 100) == 600
+
+
+@pytest.mark.parametrize("delay", [0.1, 3, 7.9])
+async def test_a_peer_that_answers_is_never_blamed_however_late_the_loop(delay):
+    for seed in range(20):
+        chance = random.Random(seed)
+        pinging = Pinging()
+        pinging.pinger.start(10, 8)
+        for _ in range(100):
+            await pinging.clock.jump(chance.choice((0.1, 0.4, 1, 2, 5, 60, 3600)))
+            sent_at, payload = pinging.pings[-1] if pinging.pings else (math.inf, b"")
+            if pinging.clock.time() >= sent_at + delay:  # the loop polls the socket
+                pinging.pinger.pong(payload)
+        assert pinging.died_at is None
+        assert len(pinging.pings) > 5
+
+
+async def test_a_stall_while_reading_was_paused_counts_what_was_heard(pinging):
+    pinging.pinger.start(10, 8)
+    await pinging.clock.advance(10)
+    pinging.deaf += 60
+    await pinging.clock.jump(60.5)
+    assert pinging.died_at is None
+    await pinging.clock.advance(7.4)
+    assert pinging.died_at is None
+    await pinging.clock.advance(0.2)
+    assert pinging.died_at is not None

@@ -10,13 +10,22 @@ import time
 
 import pytest
 
-from ktorws import ClosedReceiveChannelError, FrameTooBigError
+from ktorws import (
+    ClosedReceiveChannelError,
+    ConnectionLostError,
+    FrameTooBigError,
+    WebSocketChannelsConfig,
+    WebSocketError,
+    bounded,
+    unlimited,
+)
 from ktorws.engines._connection import SILENCE
 from ktorws.session import LINGER
 from tests.certificates import server_context
+from tests.hostile.tls_by_hand import TlsByHand
 from tests.network_fixtures import TRANSPORT, client, nothing_left, settled
 from tests.octets import BINARY, KEY, TEXT, close, frame
-from tests.scripted import dialled, scripted
+from tests.scripted import dialled, scripted, switching_protocols
 from tests.serving import BYE, made, tls_to
 
 MEBIBYTE = 1 << 20
@@ -148,3 +157,72 @@ async def test_an_end_in_good_order_takes_no_time():
                 await session.wait_closed()
             with pytest.raises(ClosedReceiveChannelError):
                 await session.incoming.receive()
+
+
+# What came before the end is received, although nobody read on when the end came.
+
+NUMBERED = range(3000)  # more than a channel holds, and a read, and TLS in a pause
+
+
+def sending_numbers_then(ending):
+    """A peer that says them in records of their own, and ends; TCP ends with TLS."""
+
+    async def script(peer):
+        tls = TlsByHand(peer, server_context(), server_side=True)
+        await tls.handshake()
+        octets = [tls.sealed(switching_protocols(await tls.head()))]
+        octets += [
+            tls.sealed(frame(BINARY, number.to_bytes(4) + bytes(100)))
+            for number in NUMBERED
+        ]
+        octets += [tls.sealed(close(1000))] if "Close" in ending else []
+        octets += [tls.goodbye()] if "close_notify" in ending else []
+        await peer.send(b"".join(octets))
+        peer.half_close()
+        await peer.rest()
+
+    return script
+
+
+@TRANSPORT
+@pytest.mark.parametrize("ending", ["FIN", "close_notify", "Close and close_notify"])
+@pytest.mark.parametrize("incoming", [bounded(), bounded(10), unlimited()])
+async def test_nothing_is_lost_before_an_end_that_comes_in_a_pause(
+    transport, ending, incoming
+):
+    channels = WebSocketChannelsConfig(incoming=incoming)
+    heard = []
+    async with nothing_left():
+        async with scripted(sending_numbers_then(ending)) as server:
+            async with client(transport=transport, channels=channels) as c:
+                session = await c.websocket_session(server.url(scheme="wss"))
+                await asyncio.sleep(0.05)  # all is there, or here, and so is the end
+                with pytest.raises(WebSocketError) as end:
+                    while True:
+                        heard.append(await session.incoming.receive())
+                        if len(heard) % 100 == 0:
+                            await asyncio.sleep(0)
+                await session.wait_closed()
+    assert [int.from_bytes(each.data[:4]) for each in heard] == list(NUMBERED)
+    good = "Close" in ending
+    assert type(end.value) is (
+        ClosedReceiveChannelError if good else ConnectionLostError
+    )
+
+
+@TRANSPORT
+async def test_a_session_that_is_cancelled_in_a_pause_ends_at_once(transport):
+    async def script(peer):
+        await peer.accept(then=frame(BINARY, bytes(100)) * 3000)
+        assert await peer.frame() == (0x88, b"\x03\xe8")
+        await peer.send(close(1000))
+        assert await peer.rest() == b""
+
+    async with nothing_left():
+        async with scripted(script, ssl=server_context()) as server:
+            async with client(transport=transport) as c:
+                session = await c.websocket_session(server.url(scheme="wss"))
+                await settled(lambda: session._connection.deafness > 0)
+                session.cancel()
+                async with asyncio.timeout(SOON):
+                    await session.wait_closed()

@@ -105,7 +105,10 @@ def build_sdist() -> Path:
     (sdist,) = DIST.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = archive.getnames()
-    expect(names, has=[".pyx", ".pxd", ".pyi", ".h", "py.typed"], lacks=[".c", ".so"])
+    ours = ["bench/server/neutral.c", "tests/fuzz/c/mask.c", "tests/fuzz/c/utf8.c"]
+    expect(names, has=[".pyx", ".pxd", ".pyi", ".h", "py.typed", *ours], lacks=[".so"])
+    others = [name for name in names if not name.endswith(tuple(ours))]
+    expect(others, has=[], lacks=[".c"])
     return sdist
 
 

@@ -13,17 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ktorws.default_session import DefaultWebSocketSession
 from ktorws.deferred import Deferred
+from ktorws.engines._reading import reading_of
 from ktorws.engines._shared import shared_by
-from ktorws.engines._transports import (
-    give_up,
-    reader_of_held_octets,
-    send_no_more,
-)
+from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from ktorws.engines._reading import Reading
     from ktorws.frame import Sendable
     from ktorws.handshake import Negotiated
     from ktorws.ping_pong import Clock
@@ -84,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._append = self._encoder.append
         self._all_to_session = False
         self._transport: asyncio.Transport
+        self._reading: Reading
         self._session: WebSocketSession
         self._debug = loop.get_debug()
         self._again = self._debug  # the next write follows another
@@ -95,7 +92,6 @@ class Connection(asyncio.BufferedProtocol):
         self._deaf_since: float | None = None
         self._deaf_for = 0.0
         self._flushed: Deferred[None] | None = None
-        self._read_held: Callable[[], object] | None = None
 
     def open(
         self, transport: asyncio.Transport, session: WebSocketSession, left_over: bytes
@@ -105,7 +101,7 @@ class Connection(asyncio.BufferedProtocol):
         self._session = session
         self._hand_over = session.incoming.hand_over
         self._all_to_session = bool(session.extensions)
-        self._read_held = reader_of_held_octets(transport)
+        self._reading = reading_of(self.loop, transport)
         transport.set_protocol(self)
         if left_over:
             self._to_session(self._decoder.decode(left_over))
@@ -174,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
         """Deliver no more until told to."""
         if self._deaf_since is None and not self._ending:
             self._deaf_since = self.clock.time()
-            self._transport.pause_reading()
+            self._reading.pause_reading()
 
     def resume_reading(self) -> None:
         """Deliver again."""
@@ -182,9 +178,7 @@ class Connection(asyncio.BufferedProtocol):
             self._deaf_for = self.deafness
             self._deaf_since = None
             if not self._ending:
-                self._transport.resume_reading()
-                if self._read_held is not None:
-                    self.loop.call_soon(self._deliver_held)
+                self._reading.resume_reading()
 
     def end(self, *, linger: bool) -> None:
         """Send what was written, then close.
@@ -269,8 +263,7 @@ class Connection(asyncio.BufferedProtocol):
         self._session.connection_lost(error)
         # Session and connection refer to each other: what is large (asyncio's TLS has
         # a buffer of 256 KiB) would stay until the garbage collector finds them.
-        self._transport = _GONE
-        self._read_held = None
+        self._transport = self._reading = _GONE
         if self._silence is not None:
             self._silence.cancel()
         self._decoder.clear()
@@ -300,14 +293,6 @@ class Connection(asyncio.BufferedProtocol):
         self._lingering = False
         if not self._encoder.pending:
             self._transport.close()
-
-    def _deliver_held(self) -> None:
-        """Read what the transport itself holds."""
-        if self._read_held is not None and not self._transport.is_closing():
-            try:
-                self._read_held()
-            except Exception:  # the loop's handler would not end the connection
-                self._transport.abort()
 
     def _uncork(self) -> None:
         """The iteration is over."""

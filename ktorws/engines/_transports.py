@@ -88,16 +88,3 @@ def give_up(transport: asyncio.Transport) -> None:
     if not transport.is_closing():  # asyncio's TLS: after two close() no abort() works
         transport.close()
     transport.abort()
-
-
-def reader_of_held_octets(
-    transport: asyncio.BaseTransport,
-) -> Callable[[], object] | None:
-    """What to call after `resume_reading`, where that is not enough; mostly None.
-
-    Over TLS, aiofastnet 1.2.0 reads the socket when it resumes, and forgets the
-    octets that it has decrypted already where the socket has no more.
-    """
-    if not type(transport).__module__.startswith(AIOFASTNET):
-        return None
-    return getattr(transport, "_do_read", None)

@@ -105,7 +105,7 @@ class CIO(HttpClientEngine):
                     return await _connect_unix(self._unix_socket)
                 return await self._connect_tcp(opening)
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
-            what, why = "Failed", f": {error}"
+            what, why = "Failed", f": {_told(error)}"
             if limit.expired():
                 what, why = "Timed out", f", after {self._connect_timeout:g} s"
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
@@ -141,7 +141,7 @@ class CIO(HttpClientEngine):
             if isinstance(error, ConnectError):
                 raise
             raise ConnectError(
-                f"Failed while {upgrade.opening.stage}: {error}"
+                f"Failed while {upgrade.opening.stage}: {_told(error)}"
             ) from error
 
 
@@ -233,6 +233,13 @@ class _Upgrade:
                 self._refused()
         else:
             self._session.set_exception(error)
+
+
+def _told(error: Exception) -> str:
+    """What happened; TLS transports have no word for an end within the handshake."""
+    if not str(error) and isinstance(error, ConnectionResetError):
+        return "the peer ended the connection"
+    return str(error) or type(error).__name__
 
 
 @functools.cache

@@ -13,7 +13,7 @@ import ssl
 import websockets
 
 from tests.faults.messages import message
-from tests.faults.soak_peer import half_close
+from tests.faults.soak_peer import half_close, unsent
 
 
 async def echo(connection):
@@ -49,7 +49,7 @@ async def torn(connection, number):
 async def truncated(connection, number):
     """So many messages, then the end of TCP alone."""
     await count(connection, number, 0)
-    while connection.transport.get_write_buffer_size():  # noqa: ASYNC110
+    while unsent(connection.transport):  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     half_close(connection.transport)
     await asyncio.sleep(3600)

@@ -92,7 +92,7 @@ class Talk:
 
     async def drained(self):
         """Wait until the system has all that was sent."""
-        while self.connection.transport.get_write_buffer_size():  # noqa: ASYNC110
+        while unsent(self.connection.transport):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     def report(self):
@@ -124,6 +124,14 @@ async def close_empty(talk):
 
 async def fin(talk):
     half_close(talk.connection.transport)
+
+
+def unsent(transport):
+    """How many octets the system has not yet; TLS does not count those below it."""
+    tls = getattr(transport, "_ssl_protocol", None)
+    below = tls and tls._transport
+    size = below.get_write_buffer_size() if below else 0
+    return size + transport.get_write_buffer_size()
 
 
 def half_close(transport):

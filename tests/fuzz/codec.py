@@ -39,7 +39,9 @@ def read(decoder, octets, size):
     """The same, by way of the buffer that a transport reads into."""
     frames = []
     while octets:
-        window = decoder.get_buffer(-1)
+        hint = min(len(octets), size or 65536) if len(octets) % 2 else -1
+        window = decoder.get_buffer(hint)
+        expect(len(window) >= hint, hint)
         taken = min(size or 65536, len(window), len(octets))
         window[:taken] = octets[:taken]
         frames += decoder.buffer_updated(taken)

@@ -14,7 +14,7 @@ PEERS = Path(__file__).parent / "peers"
 BUILT = ROOT / "build" / "interop"
 JARS = Path("/usr/share/java")
 GO = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
-BY_HAND = "tests/interop/install.sh installs it"
+BY_HAND = "`make interop-all` installs it"
 
 NO_FRAGMENTS = {"fragments_from_them", "raw_fragments_from_them"}
 NO_PING = {"ping_from_them"}
@@ -41,8 +41,9 @@ class Peer:
         modules: Python modules that it is made of.
         programs: programs that it is made of.
         files: other things that must be there.
-        heavy: whether it needs more than a package of PyPI or npm.
+        heavy: whether it takes long to install or to compile.
         deflate: whether it knows permessage-deflate.
+        slow: whether it takes as long for a frame as others for many.
         cannot: the scenarios that its interface has no words for.
         fails: the scenarios that it fails when messages are compressed, and why.
         ignores: a parameter of compression that it takes and does not keep to.
@@ -55,6 +56,7 @@ class Peer:
     programs: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     heavy: bool = False
+    slow: bool = False
     deflate: bool = True
     cannot: frozenset[str] | set[str] = frozenset()
     fails: dict[str, str] = field(default_factory=dict)
@@ -146,7 +148,7 @@ SERVERS = [
     _asgi("uvicorn", "websockets-sansio", modules=("websockets",)),
     _asgi("uvicorn", "wsproto", modules=("wsproto",), fails=FORGETS),
     _asgi("hypercorn", modules=("wsproto",), cannot=NO_CODE, fails=FORGETS),
-    _asgi("granian", cannot=NO_REASON | NO_BIG_FRAME, deflate=False),
+    _asgi("granian", cannot=NO_REASON | NO_BIG_FRAME, deflate=False, slow=True),
     Peer(
         "tornado",
         "tornado_server.py",
@@ -161,8 +163,8 @@ SERVERS = [
         modules=("socketify",),
         ignores="server_max_window_bits",
     ),
-    Peer("nginx", "nginx_front.py", programs=("nginx",), heavy=True),
-    Peer("haproxy", "haproxy_front.py", programs=("haproxy",), heavy=True),
+    Peer("nginx", "nginx_front.py", programs=("nginx",)),
+    Peer("haproxy", "haproxy_front.py", programs=("haproxy",)),
     Peer(
         "gorilla",
         "gorilla_server.go",

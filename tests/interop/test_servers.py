@@ -22,7 +22,8 @@ pytestmark = pytest.mark.interop
 
 
 def marks(peer):
-    return [pytest.mark.heavy] if peer.heavy else []
+    # The first test of a peer may have to compile it.
+    return [pytest.mark.heavy, pytest.mark.timeout(180)] if peer.heavy else []
 
 
 EVERY_SERVER = pytest.mark.parametrize(
