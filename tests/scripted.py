@@ -108,11 +108,6 @@ class Peer:
 
     # Ends.
 
-    @property
-    def can_half_close(self):
-        """TLS cannot."""
-        return self._writer.can_write_eof()
-
     def half_close(self):
         """Send no more, but go on reading."""
         self._writer.write_eof()

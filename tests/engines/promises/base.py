@@ -39,7 +39,7 @@ OPTIONS = {
 LIMITS = {
     "a network",
     "every close code",
-    "octets for an answer",
+    "an answer in pieces",
     "opening without the subprotocol that was asked for",
     "refusals",
     "response headers",

@@ -41,7 +41,7 @@ async def a_reader_that_comes_late_gets_all(client, far):
     await raised(ClosedReceiveChannelError, session.incoming.receive())
 
 
-@promise("first", "octets for an answer")
+@promise("first", "an answer in pieces")
 async def an_answer_in_single_octets_is_understood(client, far):
     async with client.ws(far.visit("drip").url) as session:
         assert await text_of(session) == "Hello"

@@ -63,13 +63,13 @@ async def an_end_instead_of_an_answer_is_an_invalid_handshake(client, far):
     await raised(InvalidHandshakeError, client.websocket_session(visit.url))
 
 
-@promise("outcome", "telling what is wrong with an answer", "octets for an answer")
+@promise("outcome", "telling what is wrong with an answer")
 async def an_answer_that_is_not_http_is_an_invalid_handshake(client, far):
     visit = far.visit("no-http")
     await raised(InvalidHandshakeError, client.websocket_session(visit.url))
 
 
-@promise("outcome", "telling what is wrong with an answer", "octets for an answer")
+@promise("outcome", "telling what is wrong with an answer")
 async def an_answer_to_another_key_is_an_invalid_handshake(client, far):
     visit = far.visit("wrong-key")
     await raised(InvalidHandshakeError, client.websocket_session(visit.url))
