@@ -97,6 +97,7 @@ class Peer(ABC):
         Raises:
             ConnectionLostError: the connection is gone.
         """
+        await asyncio.sleep(0)  # others have their turn, though there is room
         await self._wire.flush()
         if self._wire.gone.is_set():
             raise ConnectionLostError("The connection is gone")
@@ -155,6 +156,11 @@ class Peer(ABC):
             self._wire.send_eof()
         else:
             self._wire.break_(error)
+
+    def truncate(self, message: Sendable, *, after: int) -> None:
+        """Send so many octets of a message's frame, and end the connection."""
+        self.send_octets(self._encoder.encode(message)[:after])
+        self.lose()
 
     def stall(self) -> None:
         """Take nothing more: what the other side sends waits there."""

@@ -108,6 +108,12 @@ class MockEngine(HttpClientEngine):
         if errors:
             raise errors[0]
 
+    def failures(self) -> list[Exception]:
+        """What scripts have raised so far, and `close` would raise."""
+        tasks = [p._task for p in self.peers if p._task.done()]
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+        return [error for error in errors if isinstance(error, Exception)]
+
     async def __aenter__(self) -> Self:
         return self
 

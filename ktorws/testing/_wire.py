@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 LINGER = 1.0
 
 
+def reset(transport: asyncio.WriteTransport) -> None:
+    """End a connection with RST instead of FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
+        # A copy: the loops' own stand-ins for sockets do not let everything through.
+        with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
+            linger = struct.pack("ii", 1, 0)
+            same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.abort()
+
+
 class SocketWire(asyncio.Protocol):
     """What a `Peer` stands on, over TCP or TLS."""
 
@@ -61,14 +72,8 @@ class SocketWire(asyncio.Protocol):
             self._transport.write_eof()
 
     def break_(self, _error: BaseException) -> None:
-        """Reset: RST instead of FIN."""
         self._write()
-        sock = self._transport.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:
-            with socket.fromfd(sock.fileno(), sock.family, sock.type) as same:
-                linger = struct.pack("ii", 1, 0)
-                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self._transport.abort()
+        reset(self._transport)
 
     def stall(self) -> None:
         if not self._transport.is_closing():
