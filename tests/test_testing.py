@@ -236,7 +236,7 @@ async def test_flush_waits_for_a_reader_and_fails_with_the_connection(played):
         session.cancel()
         await session.wait_closed()
 
-    await played(script, use)
+    await played(script, use, close_timeout=0.1)
 
 
 @ANYWHERE
