@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import sys
 import urllib.parse
 import uuid
 
@@ -18,7 +19,8 @@ SOON = 0.15  # seconds; a limit that is meant to be reached
 PATIENCE = 10  # seconds, for what must happen
 BLOCK = bytes(range(256)) * 256  # 64 KiB
 MUCH = 400  # blocks: more than any pair of sockets holds
-NARROW = {"channels": WebSocketChannelsConfig(bounded(8), bounded(8))}
+NARROW_IN = {"channels": WebSocketChannelsConfig(incoming=bounded(8))}
+NARROW_OUT = {"channels": WebSocketChannelsConfig(outgoing=bounded(8))}
 
 #: By name.
 PROMISES = {}
@@ -26,7 +28,7 @@ PROMISES = {}
 #: Options that an engine honours or refuses by name: those of `install(WebSockets)`,
 #: and those of `client.ws`, where "raw" is `client.ws_raw` and "sock" a socket.
 OPTIONS = {
-    "channels": NARROW["channels"],
+    "channels": NARROW_IN["channels"],
     "extensions": (WebSocketDeflateExtension.install(),),
     "max_frame_size": 1000,
     "ping_interval": 60,
@@ -38,6 +40,7 @@ OPTIONS = {
 #: What an engine may lack besides: its limits, in words. An adapter gives the reasons.
 LIMITS = {
     "a network",
+    "dropping a connection",
     "every close code",
     "an answer in pieces",
     "opening without the subprotocol that was asked for",
@@ -117,6 +120,8 @@ async def ask_for(option, engine, base):
 
 
 def _socket_to(base):
+    if sys.platform == "emscripten":  # its sockets are WebSockets in disguise
+        return object()
     import socket
 
     try:

@@ -191,11 +191,17 @@ async def the_connection_ends_with_a_cancelled_block(client, far):
 
 @promise("deadline", close_timeout=SOON)
 async def a_peer_that_never_answers_a_close_is_left(client, far):
-    visit = far.visit("no-close")
-    session = await client.websocket_session(visit.url)
+    session = await client.websocket_session(far.visit("no-close").url)
     await session.close(CloseReason(1000, "bye"))
     assert session.has_ended
     assert await session.close_reason == CloseReason(1000, "bye")
+
+
+@promise("deadline", "dropping a connection", close_timeout=SOON)
+async def the_connection_to_a_peer_that_never_answers_a_close_is_dropped(client, far):
+    visit = far.visit("no-close")
+    session = await client.websocket_session(visit.url)
+    await session.close()
     await visit.ended()
 
 

@@ -11,7 +11,17 @@ from ktorws import (
     PingTimeoutError,
 )
 
-from .base import BLOCK, MUCH, NARROW, SOON, promise, raised, stands_still, text_of
+from .base import (
+    BLOCK,
+    MUCH,
+    NARROW_IN,
+    NARROW_OUT,
+    SOON,
+    promise,
+    raised,
+    stands_still,
+    text_of,
+)
 
 # first
 
@@ -119,6 +129,15 @@ async def a_message_beyond_max_frame_size_ends_the_session(client, far):
     await session.send(bytes(1001))
     await raised(FrameTooBigError, session.incoming.receive())
     assert (await session.close_reason).code == 1009
+    await visit.ended()
+
+
+@promise("whole", "max_frame_size", "every close code", max_frame_size=1000)
+async def the_peer_is_told_that_its_message_was_too_big(client, far):
+    visit = far.visit("echo")
+    session = await client.websocket_session(visit.url)
+    await session.send(bytes(1001))
+    await session.wait_closed()
     assert (await visit.ended())["close"][0] == 1009
 
 
@@ -152,7 +171,7 @@ async def a_ping_is_answered_and_not_shown(client, far):
     assert ["pong", 6, b"there?".hex()] in (await visit.ended())["frames"]
 
 
-@promise("answers", "ping_interval", ping_interval=SOON, timeout=SOON)
+@promise("answers", "ping_interval", ping_interval=0.05, timeout=SOON)
 async def pings_find_a_peer_that_does_not_answer(client, far):
     visit = far.visit("no-pong")
     session = await client.websocket_session(visit.url)
@@ -173,7 +192,7 @@ async def pings_leave_a_peer_that_answers(client, far):
 # inward
 
 
-@promise("inward", "stopping the peer", **NARROW)
+@promise("inward", "stopping the peer", **NARROW_IN)
 async def a_slow_reader_stops_the_peer_and_loses_nothing(client, far):
     visit = far.visit(f"flood/{MUCH}")
     session = await client.websocket_session(visit.url)
@@ -201,7 +220,7 @@ async def frames_nobody_reads_do_not_hold_up_the_end(client, far):
 # outward
 
 
-@promise("outward", "waiting for a slow peer", **NARROW)
+@promise("outward", "waiting for a slow peer", **NARROW_OUT)
 async def a_slow_peer_stops_the_sender_and_gets_everything(client, far):
     visit = far.visit("deaf")
     session = await client.websocket_session(visit.url)
@@ -256,7 +275,7 @@ async def a_cancelled_receive_loses_no_frame(client, far):
             assert frame.read_text() == str(number)
 
 
-@promise("cancelled", "waiting for a slow peer", **NARROW)
+@promise("cancelled", "waiting for a slow peer", **NARROW_OUT)
 async def a_cancelled_send_has_sent_nothing(client, far):
     visit = far.visit("deaf")
     session = await client.websocket_session(visit.url)
@@ -271,7 +290,7 @@ async def a_cancelled_send_has_sent_nothing(client, far):
     async def so_far():
         return len(sent)
 
-    for _ in range(3):
+    for _ in range(2):
         sending = asyncio.ensure_future(send())
         await stands_still(so_far)
         sending.cancel()

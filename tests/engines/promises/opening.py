@@ -198,7 +198,7 @@ async def a_cancelled_opening_leaves_nothing(client, far):
 async def an_opening_cancelled_at_any_moment_opens_or_leaves_nothing(client, far):
     tasks = asyncio.all_tasks()
     opened, visits = 0, []
-    for turns in range(0, 60, 3):
+    for turns in range(0, 60, 5):
         visits.append(visit := far.visit("echo"))
         opening = asyncio.ensure_future(client.websocket_session(visit.url))
         for _ in range(turns):
