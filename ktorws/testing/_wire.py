@@ -7,6 +7,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, cast
 
+from ktorws.engines._transports import send_no_more
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -69,7 +71,7 @@ class SocketWire(asyncio.Protocol):
         if self._eof_received or not self._transport.can_write_eof():
             self._transport.close()
         else:
-            self._transport.write_eof()
+            send_no_more(self._transport)
 
     def break_(self, _error: BaseException) -> None:
         self._write()
