@@ -16,7 +16,7 @@ LOG := $(CURDIR)/$(VENV)/log
 BUILD   := $(or $(KTORWS_BUILD),release)
 BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
-COPIED  := ktorws tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
+COPIED  := ktorws pytest_ktorws.py tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
 OWN_TARGET  := $(foreach part,stress leaks hostile faults,--ignore=tests/$(part))
 
@@ -108,7 +108,7 @@ lint: $(VENV)/group-lint ## style of Python and Cython
 
 types: $(BUILT) $(VENV)/group-types ## mypy --strict
 	$(call say,mypy --strict)
-	@$(BIN)/mypy --strict ktorws $(wildcard tests/typing)
+	@$(BIN)/mypy --strict ktorws pytest_ktorws.py $(wildcard tests/typing)
 
 stubs: $(BUILT) $(VENV)/group-types ## does the codec's stub tell the truth?
 	$(call say,stubtest)

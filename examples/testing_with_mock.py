@@ -6,7 +6,7 @@ The two tests below are pytest's as much as this file's own.
 import asyncio
 
 from ktorws import CloseReason, Frame, HttpClient, PingTimeoutError, WebSockets
-from ktorws.engines.mock import MockClock, MockEngine, MockPeer
+from ktorws.testing import MockClock, MockEngine, MockPeer
 
 
 async def last_word(client: HttpClient) -> str:

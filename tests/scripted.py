@@ -64,6 +64,8 @@ class Peer:
     # Octets.
 
     async def send(self, octets):
+        if self._writer.is_closing():  # where uvloop raises a RuntimeError
+            raise ConnectionResetError("The connection is gone")
         self._writer.write(octets)
         await self._writer.drain()
 

@@ -2,6 +2,7 @@
 
 from ktorws import WebSockets
 from ktorws.server import WebSocketServer
+from ktorws.testing import local_server
 from tests.certificates import client_context, server_context
 from tests.octets import KEY, close
 from tests.scripted import UPGRADE_REQUEST
@@ -37,9 +38,7 @@ def tls_to(secure):
 
 
 def with_handler(handler, **options):
-    server = WebSocketServer(websockets=WebSockets(**options))
-    server.websocket("/")(handler)
-    return server
+    return local_server(handler, websockets=WebSockets(**options))
 
 
 def request(

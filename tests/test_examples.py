@@ -13,7 +13,7 @@ import websockets
 
 import ktorws
 from ktorws import CIO, HandshakeError, HttpClient, WebSockets
-from ktorws.server import WebSocketServer
+from ktorws.testing import echo_server as local_echo_server
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -241,24 +241,11 @@ def test_contributing_shows_nothing_that_is_not_tried_here():
     assert names == ["KnownHosts", "BearerToken", "Reverse"]
 
 
-@contextlib.asynccontextmanager
-async def echoing(**options):
-    server = WebSocketServer(websockets=WebSockets(**options))
-
-    @server.websocket("/")
-    async def echo(session):
-        async for frame in session.incoming:
-            await session.send(frame)
-
-    async with server:
-        yield f"ws://127.0.0.1:{server.port}/"
-
-
 async def test_the_engine_of_contributing_opens_sessions_to_known_hosts_only():
     engine = shown("KnownHosts")(hosts={"127.0.0.1"})
-    async with echoing() as url, HttpClient(engine) as client:
+    async with local_echo_server() as server, HttpClient(engine) as client:
         client.install(WebSockets)
-        async with client.ws(url) as session:
+        async with client.ws(server.url()) as session:
             await session.send("known")
             assert (await session.incoming.receive()).read_text() == "known"
         with pytest.raises(ValueError, match="Not a known host: localhost"):
@@ -309,12 +296,12 @@ async def test_the_feature_of_contributing_passes_other_refusals_on():
 
 async def test_the_extension_of_contributing_works_on_both_sides():
     reverse = shown("Reverse")
+    options = WebSockets(extensions=[reverse.install()])
     async with (
-        echoing(extensions=[reverse.install()]) as url,
-        HttpClient(CIO) as client,
+        local_echo_server(websockets=options) as server,
+        HttpClient(CIO, features=[options]) as client,
     ):
-        client.install(WebSockets, extensions=[reverse.install()])
-        async with client.ws(url) as session:
+        async with client.ws(server.url()) as session:
             assert isinstance(session.extension(reverse), reverse)
             await session.send("Grüße")
             assert (await session.incoming.receive()).read_text() == "Grüße"
@@ -324,9 +311,9 @@ async def test_the_extension_of_contributing_works_on_both_sides():
 
 async def test_the_extension_of_contributing_is_not_used_where_the_server_lacks_it():
     reverse = shown("Reverse")
-    async with echoing() as url, HttpClient(CIO) as client:
+    async with local_echo_server() as server, HttpClient(CIO) as client:
         client.install(WebSockets, extensions=[reverse.install()])
-        async with client.ws(url) as session:
+        async with client.ws(server.url()) as session:
             assert session.extension_or_none(reverse) is None
             await session.send("abc")
             assert (await session.incoming.receive()).read_text() == "abc"

@@ -33,13 +33,14 @@ FLOORS = [
     (4, "features", "features"),
     (5, "client", "client"),
     (5, "server", "server"),
+    (6, "testing", "testing"),
 ]
-LEVELS = {floor: level for level, floor, _ in FLOORS} | {"top": 6}
+LEVELS = {floor: level for level, floor, _ in FLOORS} | {"top": 7}
 FLOOR_OF = {name: floor for _, floor, names in FLOORS for name in names.split()}
 
 # Not below this level, or only on these floors.
 ASYNCIO_FROM = LEVELS["sessions"]
-SOCKETS_ON = {"engines", "server"}
+SOCKETS_ON = {"engines", "server", "testing"}
 SOCKETS = {"socket", "ssl", "aiohappyeyeballs", "aiofastnet", "select", "selectors"}
 BROWSER = {"js", "pyodide"}
 
@@ -137,6 +138,8 @@ def test_imports_point_down(path):
         ("ktorws.engines.cio", "ktorws.features.base.HttpClientFeature", False),
         ("ktorws.features.redirect", "ktorws.engines.base", False),
         ("ktorws.client", "ktorws.server.WebSocketServer", False),
+        ("ktorws.testing", "ktorws.server.WebSocketServer", True),
+        ("ktorws.server", "ktorws.testing.Relay", False),
         ("ktorws.handshake", "ktorws.HttpClient", False),
     ],
 )
@@ -178,6 +181,7 @@ def test_nothing_comes_from_elsewhere_but_what_is_declared(path):
         "ktorws.engines._transports": {"aiofastnet"},
         "ktorws.engines.aiohttp": {"aiohttp"},
         "ktorws.serialization": {"msgspec", "pydantic", "pydantic_core"},
+        "ktorws.testing.plugin": {"pytest"},
     }
     allowed = declared | extras.get(module_of(path), set())
     names = {name.partition(".")[0] for name in imports_of(path)}

@@ -11,6 +11,7 @@ import pytest
 
 import ktorws
 import ktorws.server
+import ktorws.testing
 
 ROOT = Path(__file__).parent.parent
 STUB = Path(ktorws.__file__).with_name("_frame.pyi")
@@ -24,13 +25,24 @@ SERVER_NAMES = [
     "WebSocketServer",
     "WebSocketServerSession",
 ]
+TESTING_NAMES = sorted(set(ktorws.testing.__all__) - set(NAMES))
 CLASSES = [
     *(v for n in NAMES if inspect.isclass(v := getattr(ktorws, n))),
     *(getattr(ktorws.server, n) for n in SERVER_NAMES),
+    *(v for n in TESTING_NAMES if inspect.isclass(v := getattr(ktorws.testing, n))),
 ]
-FUNCTIONS = [v for n in NAMES if inspect.isfunction(v := getattr(ktorws, n))]
+FUNCTIONS = [
+    *(v for n in NAMES if inspect.isfunction(v := getattr(ktorws, n))),
+    *(v for n in TESTING_NAMES if inspect.isfunction(v := getattr(ktorws.testing, n))),
+]
 # What a user makes by a constructor of ours; sessions and channels are given to him.
-GIVEN = (ktorws.WebSocketSession, ktorws.ReceiveChannel, ktorws.SendChannel)
+GIVEN = (
+    ktorws.WebSocketSession,
+    ktorws.ReceiveChannel,
+    ktorws.SendChannel,
+    ktorws.testing.LocalServer,
+    ktorws.testing.Peer,
+)
 MADE = [
     kind
     for kind in CLASSES

@@ -32,6 +32,7 @@ class Wire(asyncio.Transport):
         self._stalled = False
         self._closing = False
         self._written_eof = False
+        self._room = asyncio.Event()  # the client has read everything
         self.gone = asyncio.Event()
 
     # What the peer calls.
@@ -45,6 +46,11 @@ class Wire(asyncio.Transport):
             self._inbox += octets
             self._deliver()
 
+    async def flush(self) -> None:
+        while self._inbox and not self._closing:
+            self._room.clear()
+            await self._room.wait()
+
     def send_eof(self) -> None:
         self._eof_sent = True
         self._deliver()
@@ -55,13 +61,13 @@ class Wire(asyncio.Transport):
         self._inbox.clear()
         self._end(error)
 
-    def pause_writing(self) -> None:
+    def stall(self) -> None:
         if not (self._stalled or self._closing):
             self._stalled = True
             if self._protocol is not None:
                 self._protocol.pause_writing()
 
-    def resume_writing(self) -> None:
+    def resume(self) -> None:
         if self._stalled and not self._closing:
             self._stalled = False
             if self._protocol is not None:
@@ -130,6 +136,7 @@ class Wire(asyncio.Transport):
                 del self._inbox[:size]
                 self._receive(protocol, size)
                 continue
+            self._room.set()
             if self._eof_sent and not protocol.eof_received():
                 self._end(None)
             break
@@ -151,6 +158,7 @@ class Wire(asyncio.Transport):
 
     def _lost(self, error: Exception | None) -> None:
         self._take_eof()
+        self._room.set()
         self.gone.set()
         if self._protocol is not None:
             self._protocol.connection_lost(error)

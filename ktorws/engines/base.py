@@ -40,13 +40,33 @@ class Opening:
 class HttpClientEngine(ABC):
     """Opens sessions.
 
-    The promises, the same for every engine:
+    The promises, the same for every engine; `tests/engines` holds each by its name.
+    What an engine cannot keep is one of its documented limits.
 
-    * `open` gives a session that is open, or raises one of the errors below. What
-      was made on the way is gone then, also after a cancellation.
-    * No frame that arrives with or after the handshake is lost, and all come in order.
-    * An option that the engine cannot honour is refused by `check`, never ignored.
-    * The session's connection ends when the session does, and `close` leaves nothing.
+    Opening:
+
+    * outcome: `open` gives an open session or raises one of its errors, no other.
+    * refusal: a refused handshake's error has the status, headers and body's start.
+    * request: the server gets path, query, headers and subprotocols as asked for.
+    * options: what the engine cannot honour is refused by `check`, by name.
+    * traces: after a failure or a cancellation no socket, task or timer is left.
+
+    Frames:
+
+    * first: no frame that comes with the handshake's answer, or behind it, is lost.
+    * whole: messages arrive whole, unchanged and in order, of any size, both ways.
+    * answers: a default session answers pings, and gives data alone to its reader.
+    * inward: while nobody receives, the peer is stopped within the channel's limits.
+    * outward: while the peer takes nothing, senders wait within the channel's limits.
+    * cancelled: a cancelled receive loses no frame, a cancelled send has sent none.
+
+    Ends:
+
+    * codes: close codes and reasons arrive unchanged, both ways.
+    * loss: a lost connection is an error, a close is none; frames before both arrive.
+    * together: the connection ends with the session, however that ends.
+    * deadline: no end waits longer for the peer than its time limit.
+    * nothing: `close` of client and engine leaves nothing.
     """
 
     #: As people call it.

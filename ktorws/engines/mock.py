@@ -8,7 +8,6 @@ code as `CIO`'s, so a session cannot tell the difference.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from ktorws.client_session import (
@@ -16,30 +15,24 @@ from ktorws.client_session import (
     DefaultClientWebSocketSession,
     HttpClientCall,
 )
-from ktorws.close_reason import CloseReason
 from ktorws.engines._connection import new_session
 from ktorws.engines._mock_clock import MockClock
 from ktorws.engines._mock_wire import Wire
+from ktorws.engines._peer import Peer, acceptance
 from ktorws.engines.base import HttpClientEngine, Opening
-from ktorws.exceptions import ConnectionLostError, WebSocketError
-from ktorws.frame import Frame, FrameDecoder, FrameEncoder
-from ktorws.handshake import ClientHandshake, accept, refusal_octets
+from ktorws.exceptions import WebSocketError
+from ktorws.handshake import ClientHandshake, refusal_octets
 from ktorws.http_head import RequestParser, ResponseParser
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from ktorws.extensions import WebSocketExtension, WebSocketExtensionFactory
-    from ktorws.frame import Sendable
     from ktorws.ping_pong import Clock
     from ktorws.request import HttpRequest
     from ktorws.session import WebSocketSession
 
 __all__ = ["MockClock", "MockEngine", "MockPeer"]
-
-_ANY_SIZE = 2**31 - 1
-_ALL_RESERVED = 0x70
-_NORMAL = CloseReason(CloseReason.Codes.NORMAL, "")
 
 
 class MockEngine(HttpClientEngine):
@@ -115,6 +108,12 @@ class MockEngine(HttpClientEngine):
         if errors:
             raise errors[0]
 
+    def failures(self) -> list[Exception]:
+        """What scripts have raised so far, and `close` would raise."""
+        tasks = [p._task for p in self.peers if p._task.done()]
+        errors = [task.exception() for task in tasks if not task.cancelled()]
+        return [error for error in errors if isinstance(error, Exception)]
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -132,7 +131,7 @@ class MockEngine(HttpClientEngine):
         await peer._serve()
 
 
-class MockPeer:
+class MockPeer(Peer):
     """The server of one session, in the hands of a script.
 
     The handshake is accepted when the script calls `accept`, first uses the session,
@@ -146,9 +145,11 @@ class MockPeer:
         session: the client's session, once it is open.
     """
 
+    _wire: Wire
     _task: asyncio.Task[None]
 
     def __init__(self, opening: Opening, clock: Clock | None) -> None:
+        super().__init__(clock=clock)
         loop = asyncio.get_running_loop()
         self.request: HttpRequest = opening.request
         self.session: ClientWebSocketSession | None = None
@@ -157,17 +158,7 @@ class MockPeer:
         self._handshake = ClientHandshake(
             opening.request, [make() for make in opening.config.extensions]
         )
-        self._wire = Wire(loop, self._take, self._end_of_octets)
-        self._clock = clock
-        self._decoder = FrameDecoder(
-            masked=True, max_frame_size=_ANY_SIZE, reserved=_ALL_RESERVED
-        )
-        self._encoder = FrameEncoder(masking=False)
-        self._frames: deque[Frame] = deque()
-        self._ended = False  # the client sends no more
-        self._arrival = asyncio.Event()
-        self._close_sent = False
-        self._close_received: Frame.Close | None = None
+        self._wire = Wire(loop, self.take, self.take_eof)
 
     # The handshake.
 
@@ -185,16 +176,16 @@ class MockPeer:
             extensions: those that the server knows, to be negotiated.
             headers: more of them for the answer.
         """
-        if self._opened.done():
-            raise RuntimeError("The handshake has been answered")
-        more = dict(headers or {})
-        if subprotocol is not None:
-            more["Sec-WebSocket-Protocol"] = subprotocol
         parser = RequestParser()
         parser.feed(self._handshake.octets())
-        made = [make() for make in extensions]
-        octets = accept(parser.request, extensions=made, headers=more).octets
-        self._answer(octets)
+        self.answer(
+            acceptance(
+                parser.request,
+                subprotocol=subprotocol,
+                extensions=extensions,
+                headers=headers,
+            )
+        )
 
     def refuse(
         self,
@@ -205,126 +196,12 @@ class MockPeer:
         body: bytes | str = b"",
     ) -> None:
         """Answer with another status than 101: the client gets a `HandshakeError`."""
+        self.answer(refusal_octets(status, reason, headers, body))
+
+    def answer(self, octets: bytes) -> None:
+        """Answer the handshake with any octets, all of its head in them."""
         if self._opened.done():
             raise RuntimeError("The handshake has been answered")
-        self._answer(refusal_octets(status, reason, headers, body))
-
-    # Frames.
-
-    def send(self, *messages: Sendable) -> None:
-        """Send frames, a str as text, a bytes-like object as binary, in one packet.
-
-        A Close frame is only that: nothing else happens.
-        """
-        self.send_octets(b"".join(map(self._encoder.encode, messages)))
-
-    def send_octets(self, octets: bytes) -> None:
-        """Send anything, also what breaks the protocol."""
-        self._ready()
-        self._wire.send(octets)
-
-    async def receive(self) -> Frame:
-        """The next frame that the client sent, control frames included.
-
-        Raises:
-            ConnectionLostError: the client has closed the connection.
-            ProtocolViolationError: what the client sent is no frame of a client.
-        """
-        while (frame := self.receive_or_none()) is None:
-            if self._decoder.error is not None:
-                raise self._decoder.error.renewed()
-            if self._ended:
-                raise ConnectionLostError("The client has closed the connection")
-            self._arrival.clear()
-            await self._arrival.wait()
-        return frame
-
-    def receive_or_none(self) -> Frame | None:
-        """The next frame if it is here already; never waits."""
-        self._ready()
-        return self._frames.popleft() if self._frames else None
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Frame:
-        """The next frame; ends with a Close frame or the connection."""
-        try:
-            frame = await self.receive()
-        except ConnectionLostError:
-            raise StopAsyncIteration from None
-        if isinstance(frame, Frame.Close):
-            raise StopAsyncIteration
-        return frame
-
-    # Ends and faults.
-
-    def close(self, reason: CloseReason | None = _NORMAL) -> None:
-        """Send a Close frame, without a code for None.
-
-        The connection ends once the client has sent its own.
-        """
-        self.send(Frame.Close(reason))
-        self._close_sent = True
-        self._end_if_closed()
-
-    def lose(self, error: BaseException | None = None) -> None:
-        """End the connection without a Close frame.
-
-        Without an error the client finds the end behind all that was sent. With one
-        the connection is reset: what the client has not read is gone.
-        """
-        if not self._opened.done():
-            try:
-                ResponseParser().feed_eof()
-            except WebSocketError as invalid:
-                invalid.__cause__ = error
-                self._fail_to_open(invalid)
-        elif error is None:
-            self._wire.send_eof()
-        else:
-            self._wire.break_(error)
-
-    def stall(self) -> None:
-        """Take nothing more: what the client sends waits on its side."""
-        self._ready()
-        self._wire.pause_writing()
-
-    def resume(self) -> None:
-        """Take what has waited, and go on."""
-        self._wire.resume_writing()
-
-    @property
-    def unread(self) -> int:
-        """How many octets the client has not read since it stopped reading."""
-        return self._wire.unread
-
-    # Time.
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait by the sessions' clock."""
-        if self._clock is None:
-            await asyncio.sleep(seconds)
-            return
-        woken = asyncio.Event()
-        timer = self._clock.call_later(seconds, woken.set)
-        try:
-            await woken.wait()
-        finally:
-            timer.cancel()
-
-    async def wait_closed(self) -> None:
-        """Wait, answering nothing, until the connection is gone."""
-        self._ready()
-        await self._wire.gone.wait()
-
-    # How it works.
-
-    def _ready(self) -> None:
-        if not self._opened.done():
-            self.accept()
-
-    def _answer(self, octets: bytes) -> None:
         parser = ResponseParser()
         try:
             parser.feed(octets)
@@ -333,6 +210,25 @@ class MockPeer:
             self._fail_to_open(error)
         else:
             self._opened.set_result(self.session)
+
+    # Ends and faults.
+
+    def lose(self, error: BaseException | None = None) -> None:
+        """As `Peer.lose`; before the answer, the client gets no session at all."""
+        if self._opened.done():
+            super().lose(error)
+            return
+        try:
+            ResponseParser().feed_eof()
+        except WebSocketError as invalid:
+            invalid.__cause__ = error
+            self._fail_to_open(invalid)
+
+    # How it works.
+
+    def _ready(self) -> None:
+        if not self._opened.done():
+            self.accept()
 
     def _fail_to_open(self, error: WebSocketError) -> None:
         self._opened.set_exception(error)
@@ -362,32 +258,3 @@ class MockPeer:
         )
         connection.open(self._wire, session, parser.left_over)
         return session
-
-    def _take(self, octets: bytes) -> None:
-        for frame in self._decoder.decode(octets):
-            self._frames.append(frame)
-            if isinstance(frame, Frame.Close):
-                self._close_received = frame
-        self._arrival.set()
-        self._end_if_closed()
-
-    def _end_of_octets(self) -> None:
-        self._ended = True
-        self._arrival.set()
-
-    def _end_if_closed(self) -> None:
-        if self._close_sent and self._close_received is not None:
-            self._wire.send_eof()
-
-    async def _serve(self) -> None:
-        """Be a plain server from now on."""
-        try:
-            while self._close_received is None:
-                frame = await self.receive()
-                if isinstance(frame, Frame.Ping):
-                    self.send(Frame.Pong(frame.data))
-            if not self._close_sent:
-                self.send(Frame.Close(self._close_received.data))
-        except WebSocketError:
-            pass  # the client is gone, or sends what is no frame
-        self._wire.send_eof()

@@ -25,6 +25,7 @@ from ktorws import (
     WebSockets,
     WebSocketSession,
     bounded,
+    testing,
 )
 
 if TYPE_CHECKING:
@@ -164,3 +165,19 @@ def servers(server: WebSocketServer) -> None:
     @server.websocket("/wrong")  # type: ignore[type-var]
     def no_coroutine(session: DefaultWebSocketServerSession) -> None:
         pass
+
+
+async def tests_of_users(handler: testing.LocalServer) -> None:
+    async def script(peer: testing.Peer) -> None:
+        peer.send("text", b"data", Frame.Ping(b""))
+        assert_type(await peer.receive(), Frame)
+
+    testing.MockEngine(script)
+    async with (
+        testing.scripted_server(script) as server,
+        testing.relay_to(server.url()) as relay,
+    ):
+        relay.drop(towards="client")
+        relay.drop(towards="nobody")  # type: ignore[arg-type]
+    async with handler as started:
+        assert_type(started, testing.LocalServer)
