@@ -45,12 +45,16 @@ class HttpClientEngine(ABC):
     * `open` gives a session that is open, or raises one of the errors below. What
       was made on the way is gone then, also after a cancellation.
     * No frame that arrives with or after the handshake is lost, and all come in order.
-    * An option that the engine cannot honour is refused by `check`, never ignored.
+    * An option that the engine cannot honour is refused by `check`, never ignored;
+      a request that needs a capability it does not list is refused for it.
     * The session's connection ends when the session does, and `close` leaves nothing.
     """
 
     #: As people call it.
     name: ClassVar[str]
+
+    #: Which of a request's `Capabilities` it honours; the client refuses the others.
+    capabilities: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     async def open(self, opening: Opening) -> WebSocketSession:

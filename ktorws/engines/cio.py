@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import math
 import socket
 import ssl as tls
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -17,6 +18,8 @@ from ktorws.client_session import (
     HttpClientCall,
 )
 from ktorws.engines._connection import new_session
+from ktorws.engines._shared import shared_by
+from ktorws.engines._silence import WATCHING, Silence
 from ktorws.engines._transports import Transports
 from ktorws.engines._upgrade import HeadReader
 from ktorws.engines.base import HttpClientEngine, Opening
@@ -55,6 +58,7 @@ class CIO(HttpClientEngine):
     """
 
     name: ClassVar[str] = "CIO"
+    capabilities: ClassVar[frozenset[str]] = WATCHING | {"connect_timeout"}
 
     def __init__(
         self,
@@ -97,7 +101,10 @@ class CIO(HttpClientEngine):
 
     async def _connect(self, opening: Opening) -> socket.socket:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
-        limit = asyncio.timeout(self._connect_timeout)
+        seconds = opening.request.capabilities.get(
+            "connect_timeout", self._connect_timeout
+        )
+        limit = asyncio.timeout(None if seconds == math.inf else seconds)
         try:
             async with limit:
                 if self._unix_socket is not None:
@@ -106,7 +113,7 @@ class CIO(HttpClientEngine):
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
             what, why = "Failed", f": {error}"
             if limit.expired():
-                what, why = "Timed out", f", after {self._connect_timeout:g} s"
+                what, why = "Timed out", f", after {seconds:g} s"
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
     async def _connect_tcp(self, opening: Opening) -> socket.socket:
@@ -157,17 +164,22 @@ class _Upgrade:
         self._session: asyncio.Future[WebSocketSession] = loop.create_future()
         self._body_timer: asyncio.TimerHandle | None = None
         self.reader = HeadReader(self._parser, self._progress, self._failed)
+        self._silence = self._expected_silence()
 
     async def ask(self) -> WebSocketSession:
         """Send the request and wait for what comes of it."""
         if self.reader.transport is not None:
             self.reader.transport.write(self._handshake.octets())
+        if self._silence is not None:
+            self._silence.start()
         session = await self._session
         self.reader.release()
+        self._listen_no_more()
         return session
 
     def abandon(self) -> None:
         """Leave nothing behind."""
+        self._listen_no_more()
         if self._body_timer is not None:
             self._body_timer.cancel()
         if self._session.done() and not self._session.cancelled():
@@ -177,6 +189,23 @@ class _Upgrade:
             self._session.cancel()
         if self.reader.transport is not None:
             self.reader.transport.abort()
+
+    def _expected_silence(self) -> Silence | None:
+        """What ends the handshake when the server says nothing for too long."""
+        seconds = self.opening.request.capabilities.get("socket_timeout")
+        if seconds is None:
+            return None
+        return Silence(
+            shared_by(self._loop).clock,
+            seconds,
+            heard=lambda: self.reader.reads,
+            deafness=lambda: 0.0,
+            dead=self._failed,
+        )
+
+    def _listen_no_more(self) -> None:
+        if self._silence is not None:
+            self._silence.stop()
 
     def _progress(self) -> None:
         """The response's head is complete, and maybe more."""
@@ -202,6 +231,7 @@ class _Upgrade:
             negotiated,
             is_client=True,
             call=HttpClientCall(opening.request, response),
+            capabilities=opening.request.capabilities,
         )
         connection.open(
             cast("asyncio.Transport", self.reader.transport),

@@ -20,6 +20,7 @@ from ktorws.close_reason import CloseReason
 from ktorws.engines._connection import new_session
 from ktorws.engines._mock_clock import MockClock
 from ktorws.engines._mock_wire import Wire
+from ktorws.engines._silence import WATCHING
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.exceptions import ConnectionLostError, WebSocketError
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
@@ -65,6 +66,7 @@ class MockEngine(HttpClientEngine):
     """
 
     name: ClassVar[str] = "MockEngine"
+    capabilities: ClassVar[frozenset[str]] = WATCHING
 
     def __init__(
         self,
@@ -359,6 +361,7 @@ class MockPeer:
             is_client=True,
             call=HttpClientCall(opening.request, response),
             clock=self._clock,
+            capabilities=opening.request.capabilities,
         )
         connection.open(self._wire, session, parser.left_over)
         return session
