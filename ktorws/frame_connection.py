@@ -15,7 +15,8 @@ class FrameTap(Protocol):
     """Sees a session's frames as they are on the wire, what extensions did included.
 
     It is asked for by a feature, as one of a request's ``frame_taps``, and sees every
-    frame from the first on, control frames too. What it raises ends the connection.
+    frame from the first on, control frames too. Its methods are called within the
+    session's own calls: they must be quick, and not raise.
     """
 
     def sent(self, message: Sendable) -> None:

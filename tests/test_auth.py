@@ -283,9 +283,7 @@ async def test_what_a_function_of_the_callers_raises_arrives_unchanged(kind):
     refresh = fail if kind == "coroutine" else fail_at_once
     script = guarded([], accept=())
     async with nothing_left(), scripted(script) as server, client() as c:
-        provider = bearer(
-            load_tokens=lambda: BearerTokens("a"), refresh_tokens=refresh
-        )
+        provider = bearer(load_tokens=lambda: BearerTokens("a"), refresh_tokens=refresh)
         c.install(Auth, providers=[provider])
         with pytest.raises(LookupError, match="nothing there"):
             await visit(c, server.url())

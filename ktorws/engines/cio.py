@@ -23,7 +23,12 @@ from ktorws.engines._silence import WATCHING, Silence
 from ktorws.engines._transports import Transports
 from ktorws.engines._upgrade import HeadReader
 from ktorws.engines.base import HttpClientEngine, Opening
-from ktorws.exceptions import ConnectError, HandshakeError, InvalidHandshakeError
+from ktorws.exceptions import (
+    ConnectError,
+    HandshakeError,
+    InvalidHandshakeError,
+    WebSocketError,
+)
 from ktorws.handshake import ClientHandshake
 from ktorws.http_head import ResponseParser
 
@@ -144,7 +149,7 @@ class CIO(HttpClientEngine):
             upgrade.opening.stage = f"waiting for the answer of {request.host}"
             return await upgrade.ask()
         except (OSError, tls.CertificateError) as error:
-            if isinstance(error, ConnectError):
+            if isinstance(error, WebSocketError):
                 raise
             raise ConnectError(
                 f"Failed while {upgrade.opening.stage}: {error}"
@@ -200,8 +205,12 @@ class _Upgrade:
             seconds,
             heard=lambda: self.reader.reads,
             deafness=lambda: 0.0,
-            dead=self._failed,
+            dead=self._raise,
         )
+
+    def _raise(self, error: WebSocketError) -> None:
+        if not self._session.done():
+            self._session.set_exception(error)
 
     def _listen_no_more(self) -> None:
         if self._silence is not None:
