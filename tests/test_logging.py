@@ -71,8 +71,7 @@ FRAMES = [
 async def test_info_tells_of_handshakes_and_of_ends(told):
     request, response, end = await conversation(LogLevel.INFO, told)
     assert (request, response) == (REQUEST, RESPONSE)
-    assert end.startswith("[1] CLOSED: <DefaultClientWebSocketSession ended ")
-    assert "1000" in end or "NORMAL" in end
+    assert end == "[1] CLOSED: CloseReason(code=1000, message='')"
 
 
 async def test_headers_tells_of_headers_too(told):
@@ -84,8 +83,7 @@ async def test_headers_tells_of_headers_too(told):
 
 async def test_body_tells_of_every_frame_also_the_early_ones_and_of_no_header(told):
     messages = await conversation(LogLevel.BODY, told)
-    assert {REQUEST, RESPONSE} <= set(messages)
-    assert [m for m in messages if "<<" in m or ">>" in m] == FRAMES
+    assert messages[:-1] == [REQUEST, RESPONSE, *FRAMES]
 
 
 async def test_all_tells_of_all(told):
@@ -155,6 +153,25 @@ async def test_frames_that_were_compressed_are_told_as_they_are_on_the_wire(told
     (sent,) = [message for message in told() if ">> TEXT" in message]
     assert ", RSV1: b" in sent
     assert "1000 bytes" not in sent
+
+
+async def test_no_peer_can_forge_a_line(told):
+    async def script(peer):
+        request = await peer.head()
+        await peer.send(switching_protocols(request, b"X-Tab: a\tb\r\n"))
+        await peer.send(close(1000, b"bye\n[9] REQUEST: forged"))
+        assert (await peer.frame())[0] == 0x88
+
+    async with scripted(script) as server, client() as c:
+        c.install(Logging, level=LogLevel.ALL)
+        async with c.ws(server.url()) as session:
+            await session.close_reason
+        await settled(lambda: "CLOSED" in told()[-1])
+    assert told()[-1].endswith("message='bye\\n[9] REQUEST: forged')")
+    assert "-> X-Tab: a\\tb" in told()[1]
+    assert not [
+        line for text in told() for line in text.split("\n") if "[9]" in line[:3]
+    ]
 
 
 # What is never told.
@@ -242,14 +259,17 @@ async def test_a_failure_is_told_and_raised(told):
 
 
 async def test_a_cancelled_opening_is_told_too(told):
+    asked = asyncio.Event()
+
     async def script(peer):
         await peer.head()
+        asked.set()
         await peer.rest()
 
     async with scripted(script) as server, client() as c:
         c.install(Logging)
         opening = asyncio.ensure_future(c.websocket_session(server.url()))
-        await settled(lambda: server.connections)
+        await asked.wait()
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening

@@ -7,6 +7,7 @@ import logging
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from ktorws.default_session import DefaultWebSocketSession
 from ktorws.exceptions import HandshakeError
 from ktorws.features.base import HttpClientFeature
 from ktorws.frame import Frame
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ktorws.client_session import ClientWebSocketSession
+    from ktorws.close_reason import CloseReason
     from ktorws.features.base import Proceed
     from ktorws.frame import Sendable
     from ktorws.http_message import HttpResponse
@@ -98,8 +100,8 @@ class Logging(HttpClientFeature):
         number = next(self._numbers)
         attempt = request.copy()
         attempt.attributes[_NUMBER] = number
+        tap = _Tap(self._logger, number, self._max_payload)
         if self.level.body:
-            tap = _Tap(self._logger, number, self._max_payload)
             taps = attempt.capabilities.get("frame_taps", ())
             attempt.capabilities["frame_taps"] = (*taps, tap)
         self._tell(number, f"REQUEST: {_shown_url(built)}", built.headers.items())
@@ -114,6 +116,7 @@ class Logging(HttpClientFeature):
         self._tell_response(
             number, cast("ClientWebSocketSession", session).call.response
         )
+        tap.begin()
         return session
 
     def session_closed(self, session: WebSocketSession) -> None:
@@ -121,7 +124,7 @@ class Logging(HttpClientFeature):
         request = cast("ClientWebSocketSession", session).call.request
         number = request.attributes.get(_NUMBER)
         if number is not None:
-            self._tell(number, f"CLOSED: {session!r}")
+            self._tell(number, f"CLOSED: {_reason_of(session)!r}")
 
     def _tell_refusal(self, number: int, error: HandshakeError) -> None:
         if error.response is None:
@@ -141,7 +144,7 @@ class Logging(HttpClientFeature):
         lines = [f"[{number}] {first}"]
         if self.level.headers:
             lines += [f"-> {name}: {self._shown(name, v)}" for name, v in headers]
-        self._logger.info("%s", "\n".join(lines))
+        self._logger.info("%s", "\n".join(map(_printable, lines)))
 
     def _shown(self, name: str, value: str) -> str:
         if name.lower() in _SECRET or (self._sanitize and self._sanitize(name)):
@@ -150,12 +153,18 @@ class Logging(HttpClientFeature):
 
 
 class _Tap:
-    """Tells of each frame of one session."""
+    """Tells of each frame of one session, once the handshake has been told."""
 
     def __init__(self, logger: logging.Logger, number: int, most: int) -> None:
         self._logger = logger
         self._number = number
         self._most = most
+        self._early: list[str] | None = []
+
+    def begin(self) -> None:
+        early, self._early = self._early, None
+        for line in early or ():
+            self._logger.info("%s", line)
 
     def sent(self, message: Sendable) -> None:
         self._tell(">>", message)
@@ -167,7 +176,11 @@ class _Tap:
     def _tell(self, way: str, message: Sendable) -> None:
         if self._logger.isEnabledFor(logging.INFO):
             shown = _shown_message(message, self._most)
-            self._logger.info("[%d] %s %s", self._number, way, shown)
+            line = f"[{self._number}] {way} {shown}"
+            if self._early is None:
+                self._logger.info("%s", line)
+            else:
+                self._early.append(line)
 
 
 def _shown_message(message: Sendable, most: int) -> str:
@@ -185,6 +198,18 @@ def _shown_message(message: Sendable, most: int) -> str:
     if isinstance(message, Frame.Text) and whole:
         return f"{start}: {_cut(message.read_text(), most)}"
     return f"{start}: {_cut(message.data, most)}"
+
+
+def _reason_of(session: WebSocketSession) -> CloseReason | None:
+    """Why it ended; None for a raw session, whose frames are the user's affair."""
+    if isinstance(session, DefaultWebSocketSession):
+        return session.close_reason.get_completed()
+    return None
+
+
+def _printable(line: str) -> str:
+    """A line that is one, and no more: some of it is the peer's."""
+    return line if line.isprintable() else line.encode("unicode_escape").decode()
 
 
 def _cut(payload: str | bytes, most: int) -> str:

@@ -24,8 +24,8 @@ class HttpTimeout(HttpClientFeature):
 
     All of them hold within the ``open_timeout`` of `WebSockets`, which limits an
     opening as a whole. An engine that cannot honour one refuses the request, naming
-    it. For one request alone: ``request=lambda r: r.capabilities.update(…)``, in
-    seconds.
+    it. What one request has in its ``capabilities`` wins, in seconds:
+    ``request=lambda r: r.capabilities.update({"connect_timeout": 1.0})``.
 
     Args:
         request_timeout: seconds, or a `timedelta`, for each handshake: from
