@@ -23,7 +23,7 @@ from ktorws import (
 from tests.mocking import URL, ticks
 from tests.network_fixtures import SECURE, client, nothing_left, scheme_of, tls_of
 from tests.octets import close, frame
-from tests.scripted import scripted, silent_listener
+from tests.scripted import scripted, silent_listener, switching_protocols
 
 LONG = 60_000  # milliseconds; never waited for
 
@@ -186,6 +186,22 @@ async def test_a_server_that_never_answers_the_request_is_given_up():
         c.install(HttpTimeout, socket_timeout_millis=100)
         with pytest.raises(SocketTimeoutError):
             await c.websocket_session(server.url())
+
+
+async def test_an_answer_that_comes_slowly_is_no_silence():
+    async def script(peer):
+        request = await peer.head()
+        answer = switching_protocols(request)
+        for start in range(0, len(answer), 20):
+            await peer.send(answer[start : start + 20])
+            await asyncio.sleep(0.1)
+        assert (await peer.frame())[0] == 0x88
+        await peer.send(close(1000))
+
+    async with scripted(script) as server, client() as c:
+        c.install(HttpTimeout, socket_timeout=0.4)
+        async with c.ws(server.url()):
+            pass
 
 
 async def test_time_in_which_we_read_nothing_is_not_the_peers_silence():

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 #: What of `Capabilities` a connection of ours can do.
 WATCHING = frozenset({"socket_timeout", "frame_taps"})
 
-# A counter is looked at now and then, so that hearing something costs nothing more:
-# silence is found an eighth of the timeout too late at most.
+# A counter is looked at in steps, so that hearing something costs nothing more:
+# silence is found a step too late at most. As with pings, a step counts twice its
+# length at most, the loop stood still in the rest; and what came may lie unread in the
+# socket: a late loop listens for a step more, another polls twice.
 _STEPS = 8
-_STALLED = 1.5
+_COUNTED = 2  # steps
+_REPRIEVES = 2
+_LATE = 0.5  # steps
+_INSTANT = 1e-6  # seconds; less is a rounding error
 
 
 class Silence:
@@ -49,17 +54,15 @@ class Silence:
         self._heard = heard
         self._deafness = deafness
         self._dead = dead
-        self._step = timeout / _STEPS
         self._count = 0
         self._left = timeout
-        self._reprieved = False
-        self._step_began = self._deaf_before = 0.0
+        self._reprieves = 0
+        self._step = self._step_began = self._deaf_before = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Listen from now on."""
-        self._count = self._heard()
-        self._left = self._timeout
+        self._begin_anew()
         self._wait()
 
     def stop(self) -> None:
@@ -68,27 +71,33 @@ class Silence:
             self._timer.cancel()
             self._timer = None
 
+    def _begin_anew(self) -> None:
+        self._count = self._heard()
+        self._left = self._timeout
+        self._reprieves = _REPRIEVES
+
     def _wait(self) -> None:
+        """Wait for a part of what is left of the timeout."""
         self._step_began = self._clock.time()
         self._deaf_before = self._deafness()
+        self._step = min(self._timeout / _STEPS, self._left)
         self._timer = self._clock.call_later(self._step, self._look)
 
     def _look(self) -> None:
+        """Count the time in which something could have been heard; then judge."""
         elapsed = self._clock.time() - self._step_began
-        count = self._heard()
-        if count != self._count:
-            self._count = count
-            self._left = self._timeout
-            self._reprieved = False
+        deaf = self._deafness() - self._deaf_before
+        step = self._timeout / _STEPS
+        if self._heard() != self._count:
+            self._begin_anew()
         else:
-            deaf = self._deafness() - self._deaf_before
-            self._left -= max(min(elapsed, self._step) - deaf, 0.0)
-        if self._left > self._step / 2:  # less is a rounding error
+            self._left -= min(max(elapsed - deaf, 0.0), _COUNTED * step)
+        if self._left > _INSTANT:
             self._wait()
-        elif elapsed > self._step * _STALLED and not self._reprieved:
-            # What came may lie unread in the socket: listen first.
-            self._reprieved = True
-            self._left = self._step
+        elif self._reprieves:
+            self._reprieves -= 1
+            late = elapsed > self._step + _LATE * step
+            self._left = step if late else 0.0
             self._wait()
         else:
             self.stop()
