@@ -66,7 +66,6 @@ async def test_one_request_can_have_its_own_limits():
 
 async def test_the_request_timeout_is_for_the_answer():
     async def script(peer):
-        await peer.head()
         await peer.rest()
 
     async with nothing_left(), scripted(script) as server, client() as c:
