@@ -36,6 +36,7 @@ from ktorws.exceptions import (
     PingTimeoutError,
     ProtocolViolationError,
     SessionCancelledError,
+    SocketTimeoutError,
     UnsupportedFrameTypeError,
     WebSocketConverterNotFoundError,
     WebSocketDeserializeError,
@@ -46,8 +47,13 @@ from ktorws.extensions import (
     WebSocketExtensionFactory,
     WebSocketExtensionHeader,
 )
+from ktorws.features.auth import Auth, AuthProvider, BearerTokens, basic, bearer
 from ktorws.features.base import HttpClientFeature
+from ktorws.features.cookies import AcceptAllCookiesStorage, HttpCookies
 from ktorws.features.default_request import DefaultRequest
+from ktorws.features.logging import Logging, LogLevel
+from ktorws.features.timeout import HttpTimeout
+from ktorws.features.user_agent import BrowserUserAgent, CurlUserAgent, UserAgent
 from ktorws.features.websockets import WebSockets
 from ktorws.frame import CODEC, DEFAULT_MAX_FRAME_SIZE, Frame
 from ktorws.frame_type import FrameType
@@ -70,6 +76,11 @@ __all__ = [
     "CODEC",
     "DEFAULT_MAX_FRAME_SIZE",
     "PINGER_DISABLED",
+    "AcceptAllCookiesStorage",
+    "Auth",
+    "AuthProvider",
+    "BearerTokens",
+    "BrowserUserAgent",
     "ChannelConfig",
     "ChannelOverflow",
     "ChannelOverflowError",
@@ -80,6 +91,7 @@ __all__ = [
     "ClosedSendChannelError",
     "ConnectError",
     "ConnectionLostError",
+    "CurlUserAgent",
     "DefaultClientWebSocketSession",
     "DefaultRequest",
     "DefaultWebSocketSession",
@@ -93,12 +105,16 @@ __all__ = [
     "HttpClientCall",
     "HttpClientEngine",
     "HttpClientFeature",
+    "HttpCookies",
     "HttpRequest",
     "HttpRequestBuilder",
     "HttpResponse",
+    "HttpTimeout",
     "InvalidHandshakeError",
     "InvalidTextError",
     "JsonConverter",
+    "LogLevel",
+    "Logging",
     "MockClock",
     "MockEngine",
     "MockPeer",
@@ -111,7 +127,9 @@ __all__ = [
     "ReceiveChannel",
     "SendChannel",
     "SessionCancelledError",
+    "SocketTimeoutError",
     "UnsupportedFrameTypeError",
+    "UserAgent",
     "WebSocketChannelsConfig",
     "WebSocketContentConverter",
     "WebSocketConverterNotFoundError",
@@ -124,6 +142,8 @@ __all__ = [
     "WebSocketSession",
     "WebSockets",
     "__version__",
+    "basic",
+    "bearer",
     "bounded",
     "unlimited",
 ]

@@ -326,6 +326,7 @@ class HttpClient:
             if sock is not None and opening is not None:
                 raise ConnectError("The socket given served the first attempt already")
             opening = Opening(request.build(), config, raw, sock)
+            _check_capabilities(self.engine, opening)
             self.engine.check(opening)
             return await self.engine.open(opening)
 
@@ -354,6 +355,12 @@ class HttpClient:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("The client is closed")
+
+
+def _check_capabilities(engine: HttpClientEngine, opening: Opening) -> None:
+    for name in opening.request.capabilities:
+        if name not in engine.capabilities:
+            raise ValueError(f"{engine.name} cannot honour the option {name}")
 
 
 def _engine(

@@ -14,6 +14,7 @@ The second column is the close code that the peer is told.
     * `ChannelOverflowError`              1008  a bounded channel set to CLOSE is full
     * `ConnectionLostError`               -     it ended without a Close frame
         * `PingTimeoutError`              1011  no pong came within ``timeout``
+        * `SocketTimeoutError`            1011  no octet came for ``socket_timeout``
     * `SessionCancelledError`             1000  `cancel` ended the session
     * `ClosedReceiveChannelError`         -     no frame will ever come
     * `ClosedSendChannelError`            -     no frame can be sent any more
@@ -129,6 +130,12 @@ class ConnectionLostError(WebSocketError, ConnectionError):
 
 class PingTimeoutError(ConnectionLostError, TimeoutError):
     """A ping was not answered within the session's ``timeout``."""
+
+    close_code = 1011
+
+
+class SocketTimeoutError(ConnectionLostError, TimeoutError):
+    """Nothing came from the peer for the ``socket_timeout`` of `HttpTimeout`."""
 
     close_code = 1011
 

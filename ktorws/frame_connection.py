@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import asyncio
 
-    from ktorws.frame import Sendable
+    from ktorws.frame import Frame, Sendable
     from ktorws.ping_pong import Clock
+
+
+class FrameTap(Protocol):
+    """Sees a session's frames as they are on the wire, what extensions did included.
+
+    It is asked for by a feature, as one of a request's ``frame_taps``, and sees every
+    frame from the first on, control frames too. Its methods are called within the
+    session's own calls: they must be quick, and not raise.
+    """
+
+    def sent(self, message: Sendable) -> None:
+        """See what is about to be sent."""
+
+    def received(self, frames: list[Frame]) -> None:
+        """See what one read brought, before the session does; it may be nothing."""
 
 
 class FrameConnection(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
@@ -112,8 +112,8 @@ class HttpResponse:
     status: int
     reason: str
     version: str
-    headers: CIMultiDictProxy[str]
-    body: bytes = b""
+    headers: CIMultiDictProxy[str] = field(repr=False)  # they may hold secrets
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +130,7 @@ class HttpRequestHead:
     method: str
     target: str
     version: str
-    headers: CIMultiDictProxy[str]
+    headers: CIMultiDictProxy[str] = field(repr=False)  # they may hold secrets
 
     @property
     def path(self) -> str:

@@ -6,9 +6,10 @@ smuggled in through a name, a value or an address.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict
 
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict
 
@@ -31,6 +32,8 @@ from ktorws.url import (
 if TYPE_CHECKING:
     from yarl import URL
 
+    from ktorws.frame_connection import FrameTap
+
 Headers: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 Params: TypeAlias = (
     Mapping[str, str | int | float] | Iterable[tuple[str, str | int | float]]
@@ -49,6 +52,22 @@ CONTROLLED_HEADERS = (
 )
 
 
+class Capabilities(TypedDict, total=False):
+    """What an engine must be able to do for a request, beside opening a session.
+
+    Attributes:
+        connect_timeout: seconds for name lookup and connection; `math.inf` for no
+            limit.
+        socket_timeout: seconds without an octet of the peer after which it is given
+            up.
+        frame_taps: who sees the frames.
+    """
+
+    connect_timeout: float
+    socket_timeout: float
+    frame_taps: tuple[FrameTap, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HttpRequest:
     """A handshake request that may be sent as it is.
@@ -59,6 +78,7 @@ class HttpRequest:
         headers: the caller's; the handshake adds its own.
         subprotocols: what is offered, the preferred one first.
         attributes: whatever features keep with a request; never sent.
+        capabilities: what the engine must be able to do; see `Capabilities`.
 
     Raises:
         ValueError: a part is not fit to be sent.
@@ -70,6 +90,7 @@ class HttpRequest:
     headers: CIMultiDictProxy[str] = field(repr=False)
     subprotocols: tuple[str, ...] = ()
     attributes: dict[Any, Any] = field(default_factory=dict, repr=False)
+    capabilities: Capabilities = field(default_factory=Capabilities, repr=False)
 
     def __post_init__(self) -> None:
         """Check every part."""
@@ -132,6 +153,8 @@ class HttpRequestBuilder:
         headers: any number; ``Sec-WebSocket-Protocol`` means subprotocols.
         subprotocols: what to offer, the preferred one first.
         attributes: free for features; never sent.
+        capabilities: what the engine must be able to do, as Ktor's ``setCapability``;
+            one that cannot refuses the request by name.
     """
 
     def __init__(self) -> None:
@@ -145,6 +168,7 @@ class HttpRequestBuilder:
         self.headers: CIMultiDict[str] = CIMultiDict()
         self.subprotocols: list[str] = []
         self.attributes: dict[Any, Any] = {}
+        self.capabilities: Capabilities = {}
 
     @classmethod
     def of(
@@ -189,6 +213,16 @@ class HttpRequestBuilder:
         builder.subprotocols.extend(subprotocols)
         return builder
 
+    def copy(self) -> Self:
+        """Another builder of the same request; changing one leaves the other."""
+        other = copy.copy(self)
+        other.params = MultiDict(self.params)
+        other.headers = CIMultiDict(self.headers)
+        other.subprotocols = list(self.subprotocols)
+        other.attributes = dict(self.attributes)
+        other.capabilities = self.capabilities.copy()
+        return other
+
     def take_url(self, url: str | URL) -> None:
         """Go to another URL; one that is a path alone drops host and port.
 
@@ -215,12 +249,24 @@ class HttpRequestBuilder:
             self.host = defaults.host
             self.port = self.port or defaults.port
             self._merge_path(defaults)
-        self._merge_cookies(defaults)
+        self.merge_cookies(defaults.headers.get("Cookie"))
         self.headers.extend(
             [item for item in defaults.headers.items() if item[0] not in self.headers]
         )
         self.subprotocols = self.subprotocols or list(defaults.subprotocols)
         self.attributes = defaults.attributes | self.attributes
+
+    def merge_cookies(self, cookies: str | None) -> None:
+        """Add those of a ``Cookie`` header that this request has not itself."""
+        own = self.headers.getall("Cookie", [])
+        names = {c.partition("=")[0].strip() for v in own for c in v.split(";")}
+        missing = [
+            cookie.strip()
+            for cookie in (cookies or "").split(";")
+            if cookie.strip() and cookie.partition("=")[0].strip() not in names
+        ]
+        if missing:
+            self.headers["Cookie"] = "; ".join([*missing, *own])
 
     def _merge_path(self, defaults: HttpRequestBuilder) -> None:
         given = {*parameter_names(self.path.partition("?")[2]), *self.params}
@@ -228,17 +274,6 @@ class HttpRequestBuilder:
         self.params.extend(
             [item for item in defaults.params.items() if item[0] not in given]
         )
-
-    def _merge_cookies(self, defaults: HttpRequestBuilder) -> None:
-        own, default = self.headers.getall("Cookie", []), defaults.headers.get("Cookie")
-        if own and default:
-            names = {c.partition("=")[0].strip() for v in own for c in v.split(";")}
-            missing = [
-                cookie.strip()
-                for cookie in default.split(";")
-                if cookie.partition("=")[0].strip() not in names
-            ]
-            self.headers["Cookie"] = "; ".join([*missing, *own])
 
     def build(self) -> HttpRequest:
         """The request as it will be sent.
@@ -257,6 +292,7 @@ class HttpRequestBuilder:
             CIMultiDictProxy(headers),
             tuple(subprotocols),
             dict(self.attributes),
+            self.capabilities.copy(),
         )
 
 

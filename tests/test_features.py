@@ -6,13 +6,15 @@ import contextlib
 import pytest
 
 from ktorws import (
+    CloseReason,
     ConnectError,
     DefaultRequest,
+    Frame,
     HandshakeError,
     HttpClientFeature,
 )
 from tests.network_fixtures import client, nothing_left, settled
-from tests.octets import close
+from tests.octets import close, frame
 from tests.scripted import free_port, scripted, switching_protocols
 
 REFUSAL = b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n"
@@ -272,3 +274,74 @@ def test_defaults_that_are_no_good_are_refused_when_installed():
         client().install(DefaultRequest, url="ftp://x/")
     with pytest.raises(TypeError, match="urll"):
         client().install(DefaultRequest, urll="ws://x/")
+
+
+# How features stand to each other, and to the engine.
+
+
+async def test_send_goes_from_small_depths_to_great_ones():
+    calls = []
+
+    def at(depth):
+        return type(f"At{depth}", (Recording,), {"depth": depth})
+
+    async with scripted(serve) as server, client() as c:
+        for depth in (5, 0, -20):
+            c.install(at(depth), calls=calls, name=str(depth))
+        c.install(Other, calls=calls, name="0 again")
+        async with c.ws(server.url("/x")):
+            pass
+    hooks = [name for name in calls if name.endswith((" send", " /x"))]
+    assert hooks == [
+        *("5 prepare /x", "0 prepare /x", "-20 prepare /x", "0 again prepare /x"),
+        *("-20 send", "0 send", "0 again send", "5 send"),
+    ]
+
+
+async def test_taps_see_every_frame_both_ways_and_in_order():
+    class Tap:
+        def __init__(self):
+            self.seen = []
+
+        def sent(self, message):
+            self.seen.append((">>", message))
+
+        def received(self, frames):
+            self.seen.extend(("<<", frame) for frame in frames)
+
+    class Tapping(HttpClientFeature):
+        async def send(self, request, proceed):
+            request.capabilities["frame_taps"] = taps
+            return await proceed(request)
+
+    async def script(peer):
+        await peer.accept(then=frame(9, b"p") + frame(1, b"early"))
+        assert await peer.frame() == (0x8A, b"p")
+        assert await peer.frame() == (0x81, b"x")
+        await peer.send(frame(1, b"par", fin=False) + frame(0, b"ts"))
+        assert (await peer.frame())[0] == 0x88
+        await peer.send(close(1000))
+
+    taps = (Tap(), Tap())
+    async with scripted(script) as server, client() as c:
+        c.install(Tapping)
+        async with c.ws(server.url()) as session:
+            assert (await session.incoming.receive()).read_text() == "early"
+            await session.send("x")
+            assert (await session.incoming.receive()).read_text() == "parts"
+    bye = CloseReason(CloseReason.Codes.NORMAL)
+    assert taps[0].seen == taps[1].seen
+    assert sorted(taps[0].seen[:3], key=repr) == sorted(
+        [
+            ("<<", Frame.Ping(b"p")),
+            ("<<", Frame.Text("early")),
+            (">>", Frame.Pong(b"p")),
+        ],
+        key=repr,
+    )
+    assert taps[0].seen[3:] == [
+        (">>", "x"),
+        ("<<", Frame.Text("parts")),
+        (">>", Frame.Close(bye)),
+        ("<<", Frame.Close(bye)),
+    ]

@@ -49,6 +49,7 @@ def test_no_extra_and_no_proxy_is_imported():
     optional = {
         "aiofastnet",
         "aiohttp",
+        "http.cookiejar",
         "msgspec",
         "picows",
         "pydantic",

@@ -55,6 +55,7 @@ CONSTANTS = {"CODEC", "DEFAULT_MAX_FRAME_SIZE", "PINGER_DISABLED"}
 
 # Met as what something else gives or takes; their docstrings say all there is.
 NOT_IN_THE_PAGES = {
+    "AuthProvider",
     "ChannelConfig",
     "ChannelResult",
     "ClientWebSocketSession",

@@ -387,3 +387,38 @@ def test_own_subprotocols_and_attributes_win():
     assert request.subprotocols == ("q",)
     assert request.attributes == {"k": 3, "m": 2}
     assert defaults.attributes == {"k": 1, "m": 2}
+
+
+def test_a_copy_is_a_builder_of_its_own():
+    one = HttpRequestBuilder.of("ws://x/a", headers={"X-A": "1"}, params={"p": "1"})
+    one.attributes["key"] = "kept"
+    one.capabilities["connect_timeout"] = 1.0
+    other = one.copy()
+    assert other.build().url == one.build().url
+    assert other.build().capabilities == {"connect_timeout": 1.0}
+    other.headers["X-A"] = "2"
+    other.params["p"] = "2"
+    other.subprotocols.append("chat")
+    other.attributes["key"] = "changed"
+    other.capabilities["socket_timeout"] = 2.0
+    built = one.build()
+    assert (built.headers["X-A"], built.target) == ("1", "/a?p=1")
+    assert (built.subprotocols, built.attributes) == ((), {"key": "kept"})
+    assert built.capabilities == {"connect_timeout": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("own", "more", "merged"),
+    [
+        (None, "a=1; b=2", "a=1; b=2"),
+        ("a=0", "a=1; b=2", "b=2; a=0"),
+        ("a=0; b=0", "a=1; b=2", "a=0; b=0"),
+        ("a=0", "", "a=0"),
+        ("a=0", None, "a=0"),
+        (None, None, None),
+    ],
+)
+def test_cookies_are_added_where_they_lack(own, more, merged):
+    builder = HttpRequestBuilder.of(headers={"Cookie": own} if own else {})
+    builder.merge_cookies(more)
+    assert builder.build().headers.get("Cookie") == merged

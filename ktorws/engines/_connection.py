@@ -19,10 +19,13 @@ from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ktorws.engines._reading import Reading
     from ktorws.frame import Sendable
     from ktorws.handshake import Negotiated
     from ktorws.ping_pong import Clock
+    from ktorws.request import Capabilities
     from ktorws.session import WebSocketSession
     from ktorws.session_config import SessionConfig
 
@@ -336,6 +339,7 @@ def new_session(
     is_client: bool,
     call: object,
     clock: Clock | None = None,
+    capabilities: Capabilities | None = None,
 ) -> tuple[S, Connection]:
     """A session of this kind for a handshake that is done; `Connection.open` is next.
 
@@ -347,8 +351,14 @@ def new_session(
         is_client: which side this is.
         call: the handshake.
         clock: time and timers, where they are not the event loop's.
+        capabilities: what else the connection must be able to do.
     """
-    connection = Connection(
+    make: Callable[..., Connection] = Connection
+    if capabilities:
+        from ktorws.engines._watched import watched  # noqa: PLC0415  few need it
+
+        make = watched(capabilities)
+    connection = make(
         loop,
         is_client=is_client,
         max_frame_size=config.max_frame_size,

@@ -45,6 +45,8 @@ class HeadReader(asyncio.BufferedProtocol):
         failed: Callable[[Exception | None], None],
     ) -> None:
         self.transport: asyncio.Transport | None = None
+        #: How many reads brought something.
+        self.reads = 0
         #: Whether to turn away a connection that is still to be made, as after TLS.
         self.unwanted = False
         self._parser = parser
@@ -87,6 +89,7 @@ class HeadReader(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Feed the parser, which keeps a copy of what it needs."""
+        self.reads += 1
         if self._deadline is not None:
             self._drop(nbytes)
             return

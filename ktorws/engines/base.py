@@ -48,7 +48,8 @@ class HttpClientEngine(ABC):
     * outcome: `open` gives an open session or raises one of its errors, no other.
     * refusal: a refused handshake's error has the status, headers and body's start.
     * request: the server gets path, query, headers and subprotocols as asked for.
-    * options: what the engine cannot honour is refused by `check`, by name.
+    * options: what the engine cannot honour is refused by `check`, by name; also
+      a request that needs a capability which the engine does not list.
     * traces: after a failure or a cancellation no socket, task or timer is left.
 
     Frames:
@@ -71,6 +72,9 @@ class HttpClientEngine(ABC):
 
     #: As people call it.
     name: ClassVar[str]
+
+    #: Which of a request's `Capabilities` it honours; the client refuses the others.
+    capabilities: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     async def open(self, opening: Opening) -> WebSocketSession:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import ipaddress
+import math
 import socket
 import ssl as tls
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -17,10 +18,17 @@ from ktorws.client_session import (
     HttpClientCall,
 )
 from ktorws.engines._connection import new_session
+from ktorws.engines._shared import shared_by
+from ktorws.engines._silence import WATCHING, Silence
 from ktorws.engines._transports import Transports
 from ktorws.engines._upgrade import HeadReader
 from ktorws.engines.base import HttpClientEngine, Opening
-from ktorws.exceptions import ConnectError, HandshakeError, InvalidHandshakeError
+from ktorws.exceptions import (
+    ConnectError,
+    HandshakeError,
+    InvalidHandshakeError,
+    WebSocketError,
+)
 from ktorws.handshake import ClientHandshake
 from ktorws.http_head import ResponseParser
 
@@ -56,6 +64,7 @@ class CIO(HttpClientEngine):
     """
 
     name: ClassVar[str] = "CIO"
+    capabilities: ClassVar[frozenset[str]] = WATCHING | {"connect_timeout"}
 
     def __init__(
         self,
@@ -98,7 +107,10 @@ class CIO(HttpClientEngine):
 
     async def _connect(self, opening: Opening) -> socket.socket:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
-        limit = asyncio.timeout(self._connect_timeout)
+        seconds = opening.request.capabilities.get(
+            "connect_timeout", self._connect_timeout
+        )
+        limit = asyncio.timeout(None if seconds == math.inf else seconds)
         try:
             async with limit:
                 if self._unix_socket is not None:
@@ -107,7 +119,7 @@ class CIO(HttpClientEngine):
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
             what, why = "Failed", f": {_told(error)}"
             if limit.expired():
-                what, why = "Timed out", f", after {self._connect_timeout:g} s"
+                what, why = "Timed out", f", after {seconds:g} s"
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
     async def _connect_tcp(self, opening: Opening) -> socket.socket:
@@ -138,7 +150,7 @@ class CIO(HttpClientEngine):
             upgrade.opening.stage = f"waiting for the answer of {request.host}"
             return await upgrade.ask()
         except (OSError, tls.CertificateError) as error:
-            if isinstance(error, ConnectError):
+            if isinstance(error, WebSocketError):
                 raise
             raise ConnectError(
                 f"Failed while {upgrade.opening.stage}: {_told(error)}"
@@ -158,17 +170,22 @@ class _Upgrade:
         self._session: asyncio.Future[WebSocketSession] = loop.create_future()
         self._body_timer: asyncio.TimerHandle | None = None
         self.reader = HeadReader(self._parser, self._progress, self._failed)
+        self._silence = self._expected_silence()
 
     async def ask(self) -> WebSocketSession:
         """Send the request and wait for what comes of it."""
         if self.reader.transport is not None:
             self.reader.transport.write(self._handshake.octets())
+        if self._silence is not None:
+            self._silence.start()
         session = await self._session
         self.reader.release()
+        self._listen_no_more()
         return session
 
     def abandon(self) -> None:
         """Leave nothing behind."""
+        self._listen_no_more()
         if self._body_timer is not None:
             self._body_timer.cancel()
         if self._session.done() and not self._session.cancelled():
@@ -178,6 +195,27 @@ class _Upgrade:
             self._session.cancel()
         if self.reader.transport is not None:
             self.reader.transport.abort()
+
+    def _expected_silence(self) -> Silence | None:
+        """What ends the handshake when the server says nothing for too long."""
+        seconds = self.opening.request.capabilities.get("socket_timeout")
+        if seconds is None:
+            return None
+        return Silence(
+            shared_by(self._loop).clock,
+            seconds,
+            heard=lambda: self.reader.reads,
+            deafness=lambda: 0.0,
+            dead=self._raise,
+        )
+
+    def _raise(self, error: WebSocketError) -> None:
+        if not self._session.done():
+            self._session.set_exception(error)
+
+    def _listen_no_more(self) -> None:
+        if self._silence is not None:
+            self._silence.stop()
 
     def _progress(self) -> None:
         """The response's head is complete, and maybe more."""
@@ -203,6 +241,7 @@ class _Upgrade:
             negotiated,
             is_client=True,
             call=HttpClientCall(opening.request, response),
+            capabilities=opening.request.capabilities,
         )
         connection.open(
             cast("asyncio.Transport", self.reader.transport),

@@ -19,6 +19,7 @@ from ktorws.engines._connection import new_session
 from ktorws.engines._mock_clock import MockClock
 from ktorws.engines._mock_wire import Wire
 from ktorws.engines._peer import Peer, acceptance
+from ktorws.engines._silence import WATCHING
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.exceptions import WebSocketError
 from ktorws.handshake import ClientHandshake, refusal_octets
@@ -58,6 +59,7 @@ class MockEngine(HttpClientEngine):
     """
 
     name: ClassVar[str] = "MockEngine"
+    capabilities: ClassVar[frozenset[str]] = WATCHING
 
     def __init__(
         self,
@@ -255,6 +257,7 @@ class MockPeer(Peer):
             is_client=True,
             call=HttpClientCall(opening.request, response),
             clock=self._clock,
+            capabilities=opening.request.capabilities,
         )
         connection.open(self._wire, session, parser.left_over)
         return session

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -21,8 +21,19 @@ class HttpClientFeature:
     """Something installed in a client; override what is needed.
 
     Made once for each client, from the options of `HttpClient.install`, all of them
-    keyword arguments. Hooks are called in the order of installation.
+    keyword arguments. Hooks are called in the order of installation; `send` is, among
+    features of one `depth`.
+
+    A feature that needs something of the engine says so in the request's
+    ``capabilities``, in `prepare` or `send`: an engine that cannot do it refuses the
+    request by name. One that is to see the session's frames adds a `FrameTap` to its
+    ``frame_taps``, in `send`, one for each attempt.
     """
+
+    #: How near to the engine `send` is: redirects are followed at -10, what is
+    #: installed stands at 0, credentials and cookies are added, attempts logged and
+    #: timed below that.
+    depth: ClassVar[int] = 0
 
     async def prepare(self, request: HttpRequestBuilder) -> None:
         """Change a request before it is first sent."""
@@ -53,7 +64,7 @@ async def open_session(
     for feature in features:
         await feature.prepare(request)
     proceed = engine
-    for feature in reversed(features):
+    for feature in sorted(features, key=_depth)[::-1]:
         proceed = _step(feature, proceed)
     session = await proceed(request)
     try:
@@ -66,6 +77,10 @@ async def open_session(
     if listening:
         session.invoke_on_end(lambda: _tell_closed(listening, session))
     return session
+
+
+def _depth(feature: HttpClientFeature) -> int:
+    return feature.depth
 
 
 def _tell_closed(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from yarl import URL
 
@@ -32,6 +31,9 @@ class HttpRedirect(HttpClientFeature):
     Args:
         max_redirects: beyond these the last answer is raised as `HandshakeError`.
     """
+
+    #: The others see each step, wherever they were installed.
+    depth: ClassVar[int] = -10
 
     def __init__(self, *, max_redirects: int = MAX_REDIRECTS) -> None:
         self._max_redirects = max_redirects
@@ -75,9 +77,8 @@ def _redirected(
             f"Redirect from wss to ws is not followed: {target.origin()}",
             error.response,
         ) from error
-    moved = copy.copy(request)
-    moved.headers = request.headers.copy()
-    moved.params = type(request.params)()  # the old query stays behind
+    moved = request.copy()
+    moved.params.clear()  # the old query stays behind
     try:
         moved.take_url(target)
         elsewhere = moved.build().origin != old.origin

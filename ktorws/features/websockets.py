@@ -58,8 +58,8 @@ class WebSockets(HttpClientFeature):
         open_timeout: float | timedelta = 10.0,
         close_timeout: float | timedelta = 10.0,
     ) -> None:
-        interval = _one_of("ping_interval", ping_interval, ping_interval_millis)
-        limit = _one_of("timeout", timeout, timeout_millis)
+        interval = one_of("ping_interval", ping_interval, ping_interval_millis)
+        limit = one_of("timeout", timeout, timeout_millis)
         factories = tuple(extensions)
         if not all(isinstance(f, WebSocketExtensionFactory) for f in factories):
             raise TypeError("extensions takes what an extension's install() gives")
@@ -113,9 +113,14 @@ class WebSockets(HttpClientFeature):
         return self.config.max_frame_size
 
 
-def _one_of(
+def one_of(
     name: str, seconds: float | timedelta | None, millis: int | None
 ) -> float | timedelta | None:
+    """An option that can be given in seconds or in milliseconds, as seconds.
+
+    Raises:
+        TypeError: it was given in both.
+    """
     if millis is None:
         return seconds
     if seconds is not None:

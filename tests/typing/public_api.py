@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, assert_type
 
 from ktorws import (
     CIO,
+    AcceptAllCookiesStorage,
+    Auth,
+    BearerTokens,
+    BrowserUserAgent,
     ChannelResult,
     ClientWebSocketSession,
     CloseReason,
@@ -19,11 +23,18 @@ from ktorws import (
     Frame,
     HandshakeError,
     HttpClient,
+    HttpCookies,
     HttpRequest,
     HttpResponse,
+    HttpTimeout,
     JsonConverter,
+    Logging,
+    LogLevel,
+    UserAgent,
     WebSockets,
     WebSocketSession,
+    basic,
+    bearer,
     bounded,
     testing,
 )
@@ -53,6 +64,40 @@ def features(client: HttpClient) -> None:
     HttpClient("CIO")  # type: ignore[arg-type]
     HttpClient(CIO(connect_timeot=5))  # type: ignore[call-arg]
     HttpClient(features=[WebSockets])  # type: ignore[list-item]
+
+
+async def load() -> BearerTokens | None:
+    return BearerTokens("a", refresh_token="b")
+
+
+def refresh(old: BearerTokens | None) -> BearerTokens:
+    return old or BearerTokens("a")
+
+
+def more_features(client: HttpClient) -> None:
+    client.install(Auth, providers=[bearer(load_tokens=load, refresh_tokens=refresh)])
+    client.install(Auth, providers=[basic("a", "b", realm="c")])
+    client.install(HttpCookies).install(BrowserUserAgent)
+    client.install(HttpCookies, storage=AcceptAllCookiesStorage())
+    client.install(HttpTimeout, connect_timeout=1.5, socket_timeout_millis=1500)
+    client.install(UserAgent, agent="a")
+    client.install(Logging, level=LogLevel.ALL, filter=lambda request: request.secure)
+    assert_type(client.feature(HttpCookies).storage.get("ws://x/"), dict[str, str])
+    client.ws(
+        "ws://x/", request=lambda r: r.capabilities.update({"connect_timeout": 1})
+    )
+
+    client.install(Auth, provider=[])  # type: ignore[call-arg]
+    client.install(Auth, providers=["basic"])  # type: ignore[list-item]
+    client.install(HttpCookies, store=None)  # type: ignore[call-arg]
+    client.install(HttpTimeout, connect_timeout_milis=1)  # type: ignore[call-arg]
+    client.install(UserAgent, agents="a")  # type: ignore[call-arg]
+    client.install(Logging, level="ALL")  # type: ignore[arg-type]
+    client.install(Logging, sanitise_header=str.isupper)  # type: ignore[call-arg]
+    client.install(BrowserUserAgent, agent="a")  # type: ignore[call-arg]
+    bearer(load_token=load)  # type: ignore[call-arg]
+    bearer(load_tokens=lambda: "token")  # type: ignore[arg-type, return-value]
+    basic("a", "b", "c")  # type: ignore[call-arg]
 
 
 async def opening(client: HttpClient) -> None:
