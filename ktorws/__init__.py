@@ -48,8 +48,15 @@ from ktorws.extensions import (
 )
 from ktorws.features.base import HttpClientFeature
 from ktorws.features.default_request import DefaultRequest
+from ktorws.features.metrics import (
+    ClientMetrics,
+    RoundTrips,
+    SessionMetrics,
+    WebSocketMetrics,
+)
 from ktorws.features.websockets import WebSockets
 from ktorws.frame import CODEC, DEFAULT_MAX_FRAME_SIZE, Frame
+from ktorws.frame_connection import Traffic
 from ktorws.frame_type import FrameType
 from ktorws.http_message import HttpResponse
 from ktorws.ping_pong import PINGER_DISABLED
@@ -63,6 +70,7 @@ from ktorws.serialization import (
     WebSocketContentConverter,
 )
 from ktorws.session import WebSocketSession
+from ktorws.session_statistics import SessionStatistics
 from ktorws.version import __version__
 
 __all__ = [
@@ -74,6 +82,7 @@ __all__ = [
     "ChannelOverflow",
     "ChannelOverflowError",
     "ChannelResult",
+    "ClientMetrics",
     "ClientWebSocketSession",
     "CloseReason",
     "ClosedReceiveChannelError",
@@ -109,8 +118,12 @@ __all__ = [
     "ProtocolViolationError",
     "PydanticConverter",
     "ReceiveChannel",
+    "RoundTrips",
     "SendChannel",
     "SessionCancelledError",
+    "SessionMetrics",
+    "SessionStatistics",
+    "Traffic",
     "UnsupportedFrameTypeError",
     "WebSocketChannelsConfig",
     "WebSocketContentConverter",
@@ -121,6 +134,7 @@ __all__ = [
     "WebSocketExtension",
     "WebSocketExtensionFactory",
     "WebSocketExtensionHeader",
+    "WebSocketMetrics",
     "WebSocketSession",
     "WebSockets",
     "__version__",

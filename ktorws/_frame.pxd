@@ -54,6 +54,17 @@ cdef class MaskKeys:
     cdef int take(self, uint8_t *key) except -1
 
 
+# What one direction has carried so far; see `_counted`.
+ctypedef struct Counters:
+    uint64_t frames          # of the encoder; of the decoder, those it gave
+    uint64_t continued       # of data, and not the last of their message
+    uint64_t pings
+    uint64_t pongs
+    uint64_t closes
+    uint64_t payload         # octets
+    uint64_t octets          # of the frames, headers included
+
+
 cdef class FrameDecoder:
     # How the peer must behave.
     cdef bint masked
@@ -64,6 +75,7 @@ cdef class FrameDecoder:
     cdef readonly bint special
     cdef readonly Py_ssize_t size
     cdef readonly object error
+    cdef Counters counters
     # Where the next octets go.
     cdef ReadBuffer buffer
     cdef uint8_t *window
@@ -95,6 +107,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t capacity
     cdef Py_ssize_t filled
 
+    cdef int count(self, Py_ssize_t size, list frames) except -1
     cdef int open_window(self) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
     cdef int feed(self, uint8_t *data, Py_ssize_t size, list frames) except -1
@@ -148,6 +161,7 @@ cdef class FrameEncoder:
     cdef Py_ssize_t capacity
     cdef readonly Py_ssize_t pending
     cdef Py_ssize_t hint     # how much was taken last time
+    cdef Counters counters
 
     cdef look_at(self, message, Outgoing *out)
     cdef look_at_text(self, str text, Outgoing *out)

@@ -11,7 +11,7 @@ from ktorws.ping_pong import PINGER_DISABLED, Pinger
 from ktorws.session import WebSocketSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ktorws.close_reason import CloseReason
     from ktorws.deferred import Deferred
@@ -112,6 +112,13 @@ class DefaultWebSocketSession(WebSocketSession):
     def latency(self) -> float | None:
         """The last ping's round trip in seconds; None before the first pong."""
         return self._pinger.latency
+
+    def invoke_on_pong(self, callback: Callable[[float], object]) -> None:
+        """Call back with the round trip in seconds whenever a ping was answered.
+
+        The callback must not raise.
+        """
+        self._pinger.listeners += (callback,)
 
     # What the connection calls.
 

@@ -26,6 +26,7 @@ from ktorws.frame import Frame
 from ktorws.receive_channel import ReceiveChannel
 from ktorws.send_channel import SendChannel
 from ktorws.serialization import deserialize
+from ktorws.session_statistics import WithStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -44,7 +45,7 @@ E = TypeVar("E", bound="WebSocketExtension")
 LINGER = 1.0
 
 
-class WebSocketSession:
+class WebSocketSession(WithStatistics):
     """A session, open from the moment it exists; an async context manager.
 
     Leaving the block closes the session: code 1000 after a normal end, 1011 without

@@ -45,6 +45,7 @@ CONSTANTS = {"CODEC", "DEFAULT_MAX_FRAME_SIZE", "PINGER_DISABLED"}
 NOT_IN_THE_PAGES = {
     "ChannelConfig",
     "ChannelResult",
+    "ClientMetrics",
     "ClientWebSocketSession",
     "DEFAULT_MAX_FRAME_SIZE",
     "FrameType",
@@ -52,6 +53,10 @@ NOT_IN_THE_PAGES = {
     "HttpRequest",
     "HttpResponse",
     "PINGER_DISABLED",
+    "RoundTrips",
+    "SessionMetrics",
+    "SessionStatistics",
+    "Traffic",
     "WebSocketContentConverter",
     "WebSocketExtensionFactory",
 }
