@@ -22,6 +22,7 @@ from ktorws.deflate_parameters import DeflateParameters
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
 from ktorws.engines.mock import MockClock, MockEngine, MockPeer
+from ktorws.engines.proxy import ProxyBuilder, ProxyConfig
 from ktorws.exceptions import (
     ChannelOverflowError,
     ClosedReceiveChannelError,
@@ -116,6 +117,8 @@ __all__ = [
     "Opening",
     "PingTimeoutError",
     "ProtocolViolationError",
+    "ProxyBuilder",
+    "ProxyConfig",
     "PydanticConverter",
     "ReceiveChannel",
     "RoundTrips",

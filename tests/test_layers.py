@@ -176,6 +176,7 @@ def test_nothing_comes_from_elsewhere_but_what_is_declared(path):
     declared = {"aiohappyeyeballs", "httptools", "multidict", "yarl"}
     extras = {
         "ktorws.engines._transports": {"aiofastnet"},
+        "ktorws.engines._tunnel": {"python_socks"},
         "ktorws.engines.aiohttp": {"aiohttp"},
         "ktorws.features.opentelemetry": {"opentelemetry"},
         "ktorws.features.prometheus": {"prometheus_client"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     import asyncio
     import socket
     import ssl as tls
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 #: Seconds for what TLS exchanges behind the last frame. It also bounds the wait for
 #: a peer that ended its side and takes nothing any more.
@@ -46,16 +47,41 @@ class Transports:
         protocol: Callable[[], asyncio.BaseProtocol],
         sock: socket.socket,
         secure: dict[str, Any],
+        inner: tls.SSLContext | None = None,
     ) -> None:
-        """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``."""
+        """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``.
+
+        It will be good for TLS within TLS, where ``inner`` is that one's context.
+        """
         if secure:
             secure = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
-        if self._fast(secure.get("ssl")):
+        if self._fast(secure.get("ssl")) and self._fast(inner):
             import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
 
             await aiofastnet.create_connection(loop, protocol, sock=sock, **secure)
         else:
             await loop.create_connection(protocol, sock=sock, **secure)
+
+    async def hand_on(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: asyncio.BaseProtocol,
+        transport: asyncio.Transport,
+        secure: dict[str, Any],
+    ) -> None:
+        """Hand a transport on to this protocol; under TLS if ``secure`` has ``ssl``."""
+        if secure:
+            start: Callable[..., Awaitable[Any]] = loop.start_tls
+            if type(transport).__module__.startswith(AIOFASTNET):
+                import aiofastnet  # noqa: PLC0415
+
+                start = functools.partial(aiofastnet.start_tls, loop)
+            options = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
+            context = options.pop("ssl")
+            transport = await start(transport, protocol, context, **options)
+        else:
+            transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
     def _fast(self, context: tls.SSLContext | None) -> bool:
         if self._kind == ASYNCIO or not self._installed:

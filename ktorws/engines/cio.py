@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import importlib.util
 import ipaddress
 import socket
 import ssl as tls
@@ -17,15 +18,20 @@ from ktorws.client_session import (
     HttpClientCall,
 )
 from ktorws.engines._connection import new_session
-from ktorws.engines._transports import Transports
+from ktorws.engines._transports import Transports, give_up
+from ktorws.engines._tunnel import ask_over_socket, ask_over_tls
 from ktorws.engines._upgrade import HeadReader
 from ktorws.engines.base import HttpClientEngine, Opening
+from ktorws.engines.proxy import SOCKS, ProxyConfig, proxy_of_environment
 from ktorws.exceptions import ConnectError, HandshakeError, InvalidHandshakeError
 from ktorws.handshake import ClientHandshake
 from ktorws.http_head import ResponseParser
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from ktorws.http_message import HttpResponse
+    from ktorws.request import HttpRequest
     from ktorws.session import WebSocketSession
 
 #: Seconds to wait for the rest of a refusal's body.
@@ -37,7 +43,8 @@ class CIO(HttpClientEngine):
 
     Args:
         connect_timeout: seconds for name lookup and TCP (or Unix socket) connection,
-            within the session's ``open_timeout``; None for no limit of its own.
+            and for the proxy until it leads to the target; within the session's
+            ``open_timeout``; None for no limit of its own.
         ssl: for ``wss``; used as it is given. By default the system's certificates,
             host names verified.
         server_hostname: the name to ask for (SNI) and to verify, where it is not the
@@ -46,12 +53,15 @@ class CIO(HttpClientEngine):
         happy_eyeballs_delay: seconds before the next address is tried in parallel
             (RFC 8305); None to try one after the other.
         unix_socket: path of a Unix socket to connect to, whatever the URL's host.
+        proxy: its URL, or what `ProxyBuilder` gives; SOCKS needs ``ktorws[socks]``.
+        trust_env: let environment variables (``https_proxy``, ``no_proxy``, …) name
+            the proxy, where none is given here.
         transport: ``"auto"`` takes aiofastnet's transports where they are installed
             and safe; ``"asyncio"`` the loop's own; ``"aiofastnet"`` insists.
 
     Raises:
         ValueError: an option's value is no good.
-        ModuleNotFoundError: ``"aiofastnet"`` is not installed.
+        ModuleNotFoundError: ``"aiofastnet"`` is not installed, or python-socks.
     """
 
     name: ClassVar[str] = "CIO"
@@ -65,6 +75,8 @@ class CIO(HttpClientEngine):
         local_address: tuple[str, int] | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         unix_socket: str | None = None,
+        proxy: str | URL | ProxyConfig | None = None,
+        trust_env: bool = False,
         transport: str = "auto",
     ) -> None:
         if connect_timeout is not None and not connect_timeout > 0:
@@ -73,47 +85,100 @@ class CIO(HttpClientEngine):
             raise TypeError(f"ssl must be an SSLContext, not {type(ssl).__name__}")
         if unix_socket is not None and local_address is not None:
             raise ValueError("A Unix socket has no local_address")
+        if unix_socket is not None and (proxy is not None or trust_env):
+            raise ValueError("A Unix socket has no proxy, nor trust_env")
         self._connect_timeout = connect_timeout
         self._ssl = ssl
         self._server_hostname = server_hostname
         self._local_address = local_address
         self._happy_eyeballs_delay = happy_eyeballs_delay
         self._unix_socket = unix_socket
+        self._proxy = None if proxy is None else _installed(ProxyConfig.of(proxy))
+        self._trust_env = trust_env
         self._transports = Transports(transport)
+
+    def check(self, opening: Opening) -> None:
+        """Refuse what a proxy makes impossible."""
+        if opening.sock is not None and self._proxy is not None:
+            raise ValueError("A sock that is given has no proxy")
+        proxy = self._proxy_for(opening)
+        if proxy is not None and "Proxy-Authorization" in opening.request.headers:
+            raise ValueError(
+                "The header Proxy-Authorization would go to the target: "
+                "give the proxy's credentials in its URL"
+            )
 
     async def open(self, opening: Opening) -> WebSocketSession:
         """A session over a connection of its own."""
         loop = asyncio.get_running_loop()
-        sock = opening.sock or await self._connect(opening)
-        sock.setblocking(False)  # noqa: FBT003
+        link = opening.sock or await self._connect(opening)
         upgrade = _Upgrade(loop, opening)
         try:
-            return await self._upgrade(loop, sock, upgrade)
+            return await self._upgrade(loop, link, upgrade)
         except BaseException:
             upgrade.abandon()
-            if upgrade.reader.transport is None:
-                sock.close()
+            if not isinstance(link, socket.socket):
+                give_up(link)
+            elif upgrade.reader.transport is None:
+                link.close()
             raise
 
-    async def _connect(self, opening: Opening) -> socket.socket:
+    def _proxy_for(self, opening: Opening) -> ProxyConfig | None:
+        if self._proxy is None and self._trust_env and opening.sock is None:
+            proxy = proxy_of_environment(opening.request)
+            return None if proxy is None else _installed(proxy)
+        return self._proxy
+
+    async def _connect(self, opening: Opening) -> socket.socket | asyncio.Transport:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
         limit = asyncio.timeout(self._connect_timeout)
         try:
             async with limit:
                 if self._unix_socket is not None:
                     return await _connect_unix(self._unix_socket)
-                return await self._connect_tcp(opening)
+                proxy = self._proxy_for(opening)
+                if proxy is not None:
+                    return await self._connect_through(proxy, opening)
+                host, port = opening.request.host, opening.request.port
+                return await self._connect_tcp(opening, host, port)
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
             what, why = "Failed", f": {error}"
             if limit.expired():
                 what, why = "Timed out", f", after {self._connect_timeout:g} s"
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
-    async def _connect_tcp(self, opening: Opening) -> socket.socket:
-        request = opening.request
-        opening.stage = f"looking up {request.host}"
-        addresses = await _addresses(request.host, request.port)
-        opening.stage = f"connecting to {request.host} port {request.port}"
+    async def _connect_through(
+        self, proxy: ProxyConfig, opening: Opening
+    ) -> socket.socket | asyncio.Transport:
+        """A way to the target; over TLS to the proxy it is no plain socket."""
+        host, port = opening.request.host, opening.request.port
+        sock = await self._connect_tcp(opening, proxy.host, proxy.port, "the proxy ")
+        sock.setblocking(False)  # noqa: FBT003
+        if proxy.scheme == "https":
+            opening.stage = f"asking {proxy}, over TLS, for {host} port {port}"
+            return await ask_over_tls(
+                sock,
+                proxy,
+                host,
+                port,
+                transports=self._transports,
+                context=proxy.ssl or default_context(),
+                inner=self._secure(opening.request).get("ssl"),
+            )
+        opening.stage = f"asking {proxy} for {host} port {port}"
+        try:
+            await ask_over_socket(sock, proxy, host, port)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _connect_tcp(
+        self, opening: Opening, host: str, port: int, role: str = ""
+    ) -> socket.socket:
+        opening.stage = f"looking up {role}{host}"
+        addresses = await _addresses(host, port)
+        opening.stage = f"connecting to {role}{host} port {port}"
         local = None
         if self._local_address is not None:
             local = await _addresses(*self._local_address)
@@ -124,16 +189,23 @@ class CIO(HttpClientEngine):
         )
 
     async def _upgrade(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, upgrade: _Upgrade
+        self,
+        loop: asyncio.AbstractEventLoop,
+        link: socket.socket | asyncio.Transport,
+        upgrade: _Upgrade,
     ) -> WebSocketSession:
         request = upgrade.opening.request
-        secure: dict[str, Any] = {}
-        if request.secure:
+        secure = self._secure(request)
+        if secure:
             upgrade.opening.stage = f"agreeing on TLS with {request.host}"
-            secure["ssl"] = self._ssl or default_context()
-            secure["server_hostname"] = self._server_hostname or request.host
         try:
-            await self._transports.connect(loop, lambda: upgrade.reader, sock, secure)
+            if isinstance(link, socket.socket):
+                link.setblocking(False)  # noqa: FBT003
+                await self._transports.connect(
+                    loop, lambda: upgrade.reader, link, secure
+                )
+            else:
+                await self._transports.hand_on(loop, upgrade.reader, link, secure)
             upgrade.opening.stage = f"waiting for the answer of {request.host}"
             return await upgrade.ask()
         except (OSError, tls.CertificateError) as error:
@@ -142,6 +214,15 @@ class CIO(HttpClientEngine):
             raise ConnectError(
                 f"Failed while {upgrade.opening.stage}: {error}"
             ) from error
+
+    def _secure(self, request: HttpRequest) -> dict[str, Any]:
+        """The options of TLS with the target; none for ``ws``."""
+        if not request.secure:
+            return {}
+        return {
+            "ssl": self._ssl or default_context(),
+            "server_hostname": self._server_hostname or request.host,
+        }
 
 
 class _Upgrade:
@@ -240,6 +321,15 @@ def default_context() -> tls.SSLContext:
     context = tls.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _installed(proxy: ProxyConfig) -> ProxyConfig:
+    """The proxy, if what it needs is there."""
+    if proxy.scheme in SOCKS and importlib.util.find_spec("python_socks") is None:
+        raise ModuleNotFoundError(
+            f"A proxy of scheme {proxy.scheme} needs ktorws[socks]", name="python_socks"
+        )
+    return proxy
 
 
 async def _connect_unix(path: str) -> socket.socket:
