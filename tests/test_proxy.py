@@ -2,11 +2,22 @@
 
 import asyncio
 import base64
+import contextlib
+import re
 import ssl
 
 import pytest
 
-from ktorws import CIO, ConnectError, HttpClient, ProxyBuilder, WebSockets
+from ktorws import (
+    CIO,
+    ConnectError,
+    ConnectionLostError,
+    HttpClient,
+    ProxyBuilder,
+    WebSocketChannelsConfig,
+    WebSockets,
+    bounded,
+)
 from tests.certificates import authority, client_context
 from tests.network_fixtures import SECURE, TRANSPORT, nothing_left, scheme_of
 from tests.proxying import (
@@ -20,13 +31,15 @@ from tests.proxying import (
 from tests.scripted import free_port, scripted
 from tests.serving import made
 
+KIND = pytest.mark.parametrize("kind", ["http", "https"])
 ALL = "http+socks4+socks5"
 CREDENTIALS = f"{USER}:{SECRET}@"
+UNTRUSTED = re.compile(r"(over TLS,|TLS with localhost).*verify.failed", re.IGNORECASE)
 
 
 @pytest.fixture
 def to_proxy():
-    """What a client trusts a proxy by, which differs from what it trusts a server by."""
+    """What a client trusts a proxy by; not the same as for a server."""
     return client_context("proxy")
 
 
@@ -73,6 +86,77 @@ async def test_a_session_goes_through_a_proxy_that_is_reached_by_tls(
         proxy = ProxyBuilder.http(url, ssl=to_proxy)
         async with client(proxy, transport=transport) as c:
             await converse(c, server, secure)
+
+
+@contextlib.asynccontextmanager
+async def http_proxy(kind, folder):
+    """A proxy that takes CONNECT, reached by TLS or not."""
+    if kind == "http":
+        async with pproxy("http") as port:
+            yield f"http://127.0.0.1:{port}"
+    else:
+        certificate = certificate_file(folder, "localhost")
+        async with pproxy("http+ssl", certificate=certificate) as port:
+            url = f"https://localhost:{port}"
+            yield ProxyBuilder.http(url, ssl=client_context("proxy"))
+
+
+@SECURE
+@TRANSPORT
+@KIND
+async def test_a_slow_reader_behind_a_proxy_gets_everything_in_order(
+    kind, transport, secure, tmp_path
+):
+    async def flood(session):
+        for number in range(200):
+            await session.send(f"{number} " + "x" * 50_000)
+
+    small = WebSocketChannelsConfig(incoming=bounded(4))
+    number = 0
+    async with made(secure=secure) as server, http_proxy(kind, tmp_path) as proxy:
+        server.websocket("/flood")(flood)
+        async with client(proxy, transport=transport, channels=small) as c:
+            url = f"{scheme_of(secure)}://localhost:{server.port}/flood"
+            async with c.ws(url) as session:
+                async for frame in session.incoming:
+                    assert frame.read_text().startswith(f"{number} ")
+                    number += 1
+                    if number % 50 == 0:
+                        await asyncio.sleep(0.02)
+    assert number == 200
+
+
+@SECURE
+@TRANSPORT
+@KIND
+async def test_a_cancelled_session_behind_a_proxy_leaves_nothing(
+    kind, transport, secure, tmp_path
+):
+    async with made(secure=secure) as server, http_proxy(kind, tmp_path) as proxy:
+        async with nothing_left(), client(proxy, transport=transport) as c:
+            url = f"{scheme_of(secure)}://localhost:{server.port}/echo"
+            session = await c.websocket_session(url)
+            await session.send("x" * 500_000)
+            session.cancel()
+            await session.wait_closed()
+
+
+@SECURE
+@TRANSPORT
+@KIND
+async def test_a_proxy_that_dies_is_a_lost_connection(
+    kind, transport, secure, tmp_path
+):
+    async with nothing_left(), made(secure=secure) as server:
+        async with http_proxy(kind, tmp_path) as proxy:
+            c = client(proxy, transport=transport)
+            url = f"{scheme_of(secure)}://localhost:{server.port}/echo"
+            session = await c.websocket_session(url)
+            await session.send("Hello")
+            await session.incoming.receive()
+        with pytest.raises(ConnectionLostError):
+            await session.incoming.receive()
+        await c.close()
 
 
 @SECURE
@@ -123,7 +207,7 @@ async def test_a_proxy_that_gets_no_or_wrong_credentials_refuses(scheme, given):
 async def test_tinyproxy_says_407(tmp_path):
     async with tinyproxy(tmp_path, credentials=True) as port:
         async with client(f"http://{USER}:wr0ng@127.0.0.1:{port}") as c:
-            with pytest.raises(ConnectError, match="proxy refused: 40[17]") as refused:
+            with pytest.raises(ConnectError, match=r"proxy refused: 40[17]") as refused:
                 await c.websocket_session("ws://127.0.0.1:9/")
     assert_hidden(refused.value, "wr0ng", USER)
 
@@ -131,7 +215,7 @@ async def test_tinyproxy_says_407(tmp_path):
 async def test_microsocks_says_that_credentials_are_wrong():
     async with microsocks(credentials=True) as port:
         async with client(f"socks5://{USER}:wr0ng@127.0.0.1:{port}") as c:
-            with pytest.raises(ConnectError, match="proxy (refused|failed)") as refused:
+            with pytest.raises(ConnectError, match="proxy refused") as refused:
                 await c.websocket_session("ws://127.0.0.1:9/")
     assert_hidden(refused.value, "wr0ng", USER)
 
@@ -145,14 +229,14 @@ async def test_a_target_that_the_proxy_cannot_reach_is_its_refusal(tmp_path):
 
 async def test_a_target_that_a_socks_proxy_cannot_reach_is_its_refusal():
     async with microsocks() as port, client(f"socks5://127.0.0.1:{port}") as c:
-        with pytest.raises(ConnectError, match="proxy refused: .*refused"):
+        with pytest.raises(ConnectError, match=r"proxy refused: .*refused"):
             await c.websocket_session(f"ws://127.0.0.1:{free_port()}/")
 
 
 async def test_a_proxy_that_is_not_there_is_named():
     port = free_port()
     async with nothing_left(), client(f"http://{CREDENTIALS}127.0.0.1:{port}") as c:
-        with pytest.raises(ConnectError, match="to the proxy 127.0.0.1 port") as gone:
+        with pytest.raises(ConnectError, match="connecting to the proxy") as gone:
             await c.websocket_session("ws://target.invalid/")
     assert_hidden(gone.value, USER, SECRET)
 
@@ -162,7 +246,7 @@ async def test_the_certificate_of_a_proxy_is_verified(tmp_path, to_proxy):
     async with nothing_left(), pproxy("http+ssl", certificate=certificate) as port:
         proxy = ProxyBuilder.http(f"https://localhost:{port}", ssl=to_proxy)
         async with client(proxy) as c:
-            with pytest.raises(ConnectError, match="(?i)over TLS.*verify.failed"):
+            with pytest.raises(ConnectError, match=UNTRUSTED):
                 await c.websocket_session("wss://target.invalid/")
 
 
@@ -181,9 +265,7 @@ async def test_the_certificate_of_the_target_is_verified_behind_a_proxy(
         proxy = ProxyBuilder.http(f"{scheme}://localhost:{port}", **ssl_)
         async with HttpClient(CIO(ssl=to_proxy, proxy=proxy)) as c:
             c.install(WebSockets)
-            with pytest.raises(
-                ConnectError, match="(?i)TLS with localhost.*verify.failed"
-            ):
+            with pytest.raises(ConnectError, match=UNTRUSTED):
                 await c.websocket_session(f"wss://localhost:{server.port}/echo")
 
 

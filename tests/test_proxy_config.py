@@ -104,7 +104,7 @@ def test_a_unix_socket_has_no_proxy(options):
 async def refusal(engine, **options):
     """What is raised instead of sending anything."""
     async with HttpClient(engine).install(WebSockets) as c:
-        with pytest.raises(ValueError) as refused:
+        with pytest.raises(ValueError, match=r".") as refused:
             await c.websocket_session("ws://target.invalid/", **options)
     return str(refused.value)
 

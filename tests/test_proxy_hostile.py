@@ -10,14 +10,20 @@ from ktorws import (
     CIO,
     ConnectError,
     HttpClient,
+    InvalidHandshakeError,
     OpenTimeoutError,
     ProxyBuilder,
     WebSockets,
 )
 from tests.certificates import client_context, server_context
-from tests.network_fixtures import nothing_left
+from tests.network_fixtures import nothing_left, settled
 from tests.scripted import scripted
 
+KINDS = pytest.mark.parametrize(
+    ("scheme", "transport"),
+    [("http", "auto"), ("https", "asyncio"), ("https", "aiofastnet")],
+    ids=["http", "https-asyncio", "https-aiofastnet"],
+)
 PROMPT = 4  # seconds; less than any limit that is not set here
 OK = b"HTTP/1.1 200 OK\r\n\r\n"
 GREETED = b"\x05\x02"  # SOCKS5: name and password, please
@@ -43,6 +49,7 @@ async def endless(peer):
     try:
         while True:
             await peer.send(b"X-More: " + b"x" * 4000 + b"\r\n")
+            await asyncio.sleep(0)  # the client is of the same loop
     except OSError:
         pass
 
@@ -152,11 +159,11 @@ async def failure(scheme, script, error=ConnectError, *, target="wss", **options
     return str(raised.value), took
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
+@KINDS
 @pytest.mark.parametrize("name", HTTP)
-async def test_an_http_proxy_that_answers_wrongly_is_refused(scheme, name):
+async def test_an_http_proxy_that_answers_wrongly_is_refused(scheme, transport, name):
     script, expected = HTTP[name]
-    said, took = await failure(scheme, script)
+    said, took = await failure(scheme, script, transport=transport)
     assert took < PROMPT
     assert f"asking {scheme}://" in said
     assert re.search(expected, said)
@@ -172,10 +179,15 @@ async def test_a_socks_proxy_that_answers_wrongly_is_refused(name):
 
 
 @pytest.mark.parametrize("target", ["ws", "wss"])
-@pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_closes_instead_of_leading_to_the_target(scheme, target):
+@KINDS
+async def test_a_proxy_that_closes_instead_of_leading_to_the_target(
+    scheme, transport, target
+):
     script = answering(OK, hold=False)
-    said, took = await failure(scheme, script, Exception, target=target)
+    error = (ConnectError, InvalidHandshakeError)
+    said, took = await failure(
+        scheme, script, error, target=target, transport=transport
+    )
     assert "target.invalid" in said or "Connection closed" in said
     assert took < PROMPT
 
@@ -194,7 +206,7 @@ async def test_a_proxy_that_closes_instead_of_leading_to_the_target(scheme, targ
     ids=lambda each: each if isinstance(each, str) else each.__name__,
 )
 async def test_a_proxy_that_never_comes_to_an_end_is_left_in_time(scheme, script):
-    said, took = await failure(scheme, script, connect_timeout=0.3)
+    said, took = await failure(scheme, script, connect_timeout=0.5)
     assert "Timed out while asking" in said
     assert took < PROMPT
 
@@ -227,8 +239,7 @@ async def test_cancelling_while_the_proxy_thinks_leaves_nothing(scheme):
             opening = asyncio.ensure_future(
                 c.websocket_session("wss://target.invalid/")
             )
-            while not proxy.connections:
-                await asyncio.sleep(0.01)
+            await settled(lambda: proxy.connections)
             await asyncio.sleep(0.05)
             opening.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Transports:
                 import aiofastnet  # noqa: PLC0415
 
                 start = functools.partial(aiofastnet.start_tls, loop)
+            else:
+                _make_abortable(transport)
             options = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
             context = options.pop("ssl")
             transport = await start(transport, protocol, context, **options)
@@ -97,6 +100,18 @@ class Transports:
                 "keylog_filename (SSLKEYLOGFILE) or a message callback"
             )
         return safe
+
+
+def _make_abortable(transport: asyncio.Transport) -> None:
+    """Let TLS within this transport fail in good order.
+
+    Before 3.11.8 and 3.12.2 asyncio calls its `SSLProtocol._abort` with an error that
+    this does not take: a `TypeError` came instead of the error, and nothing closed.
+    """
+    sslproto = sys.modules.get(type(transport).__module__)
+    abort = getattr(getattr(sslproto, "SSLProtocol", None), "_abort", None)
+    if abort is not None and abort.__code__.co_argcount == 1:
+        vars(transport)["_force_close"] = lambda _error: transport.abort()
 
 
 def send_no_more(transport: asyncio.Transport) -> None:

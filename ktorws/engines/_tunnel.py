@@ -161,7 +161,8 @@ async def _ask_socks(
     try:
         await chained.connect(host, port, timeout=_FOREVER)
     except ProxyError as error:
-        what = "failed" if error.error_code is None else "refused"
+        closed = type(error.__cause__).__name__ == "IncompleteReadError"
+        what = "failed" if closed else "refused"
         raise TunnelError(f"proxy {what}: {error}") from error
     except (UnicodeError, ValueError) as error:  # what it makes of nonsense
         raise TunnelError(f"proxy failed: {error}") from error
