@@ -53,6 +53,7 @@ NOT_IN_THE_PAGES = {
     "HttpRequest",
     "HttpResponse",
     "PINGER_DISABLED",
+    "ProxyConfig",
     "RoundTrips",
     "SessionMetrics",
     "SessionStatistics",
