@@ -36,7 +36,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install build demo test interop interop-all stress leaks hostile faults soak check lint types stubs \
+.PHONY: help install build demo test interop interop-all stress leaks hostile proxies faults soak check lint types stubs \
         bench bench-micro instructions format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -86,6 +86,11 @@ leaks: $(BUILT) $(VENV)/group-test ## tests that count what is left behind
 hostile: $(BUILT) $(VENV)/group-test ## peers and callers that mean harm
 	$(call say,Running the tests with hostile peers)
 	@$(PY) -m pytest tests/hostile $(ARGS)
+
+proxies: $(BUILT) $(VENV)/group-test ## tests with proxies; as root installs those of Debian
+	@sh tools/debian.sh tinyproxy-bin microsocks
+	$(call say,Running the tests with proxies)
+	@$(PY) -m pytest tests/test_proxy.py tests/test_proxy_config.py tests/test_proxy_hostile.py $(ARGS)
 
 faults: $(BUILT) $(VENV)/group-test ## real network faults; needs root and network namespaces
 	@sh tools/debian.sh iproute2 iptables

@@ -6,7 +6,7 @@ Runs `data_path` under callgrind (valgrind), which is slow but knows nothing of 
 programs or of the processor's mood. With ``--check`` more than 3 % above the
 committed counts (`instructions.json`) is an error; counts belong to one build of
 Python and one compiler, so elsewhere they are only shown. ``--write`` commits to new
-ones.
+ones. Rows with `WebSocketMetrics` are checked against those without, everywhere.
 """
 
 import argparse
@@ -27,6 +27,8 @@ BASELINE = Path(__file__).with_name("instructions.json")
 GROWTH = 1.03
 #: Callgrind writes its counts down, and begins anew, whenever this is called.
 MARK = "getpgrp"
+#: What the names of rows end in whose sessions are under `WebSocketMetrics`.
+METRICS = ", metrics"
 
 
 def measured():
@@ -42,16 +44,21 @@ def measured():
         "echo 256 B binary": (path.echo, 2),
         "answer a ping": (path.pings, 2),
         "make and end a session": (path.open_sessions, 1),
+        f"receive 64 B text, receive(){METRICS}": (path.receive_texts, many),
+        f"send 64 B text{METRICS}": (path.send_texts, many),
     }
 
 
 async def under_callgrind():
     """Everything once to be warm, then between two marks."""
     from bench import data_path as path
+    from ktorws import WebSocketMetrics
 
     gc.disable()
-    for work, batches in measured().values():
+    for name, (work, batches) in measured().items():
         async with path.opened() as opening:
+            if name.endswith(METRICS):
+                WebSocketMetrics().session_opened(opening[0])
             await work(opening, 1)
             os.getpgrp()
             await work(opening, batches)
@@ -100,6 +107,17 @@ def build():
     )
 
 
+def too_dear(counts):
+    """The rows in which metrics cost more than they may."""
+    dear = []
+    for name in filter(lambda name: name.endswith(METRICS), counts):
+        ratio = counts[name] / counts[name.removesuffix(METRICS)]
+        print(f"  {name:<38}{ratio:>8.3f} x without")
+        if ratio > GROWTH:
+            dear.append(name)
+    return dear
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
@@ -119,11 +137,15 @@ def main():
     print(f"Instructions per message, {build()}")
     for name, number in counts.items():
         ratio = number / before[name] if name in before else None
-        print(f"  {name:<36}{number:>10.1f}  {f'{ratio:.3f} x' if ratio else 'new'}")
+        print(f"  {name:<38}{number:>8.1f}  {f'{ratio:.3f} x' if ratio else 'new'}")
         if ratio and ratio > GROWTH:
             grown.append(name)
+    dear = too_dear(counts)
     if options.write:
         BASELINE.write_text(json.dumps({**known, build(): counts}, indent=2) + "\n")
+    elif options.check and dear:
+        print(f"Metrics cost more than 3 %: {', '.join(dear)}")
+        return 1
     elif options.check and not before:
         print("No counts are committed for this build: nothing to compare with")
     elif options.check and grown:

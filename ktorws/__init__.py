@@ -22,6 +22,7 @@ from ktorws.deflate_parameters import DeflateParameters
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
 from ktorws.engines.mock import MockClock, MockEngine, MockPeer
+from ktorws.engines.proxy import ProxyBuilder, ProxyConfig
 from ktorws.exceptions import (
     ChannelOverflowError,
     ClosedReceiveChannelError,
@@ -52,10 +53,17 @@ from ktorws.features.base import HttpClientFeature
 from ktorws.features.cookies import AcceptAllCookiesStorage, HttpCookies
 from ktorws.features.default_request import DefaultRequest
 from ktorws.features.logging import Logging, LogLevel
+from ktorws.features.metrics import (
+    ClientMetrics,
+    RoundTrips,
+    SessionMetrics,
+    WebSocketMetrics,
+)
 from ktorws.features.timeout import HttpTimeout
 from ktorws.features.user_agent import BrowserUserAgent, CurlUserAgent, UserAgent
 from ktorws.features.websockets import WebSockets
 from ktorws.frame import CODEC, DEFAULT_MAX_FRAME_SIZE, Frame
+from ktorws.frame_connection import Traffic
 from ktorws.frame_type import FrameType
 from ktorws.http_message import HttpResponse
 from ktorws.ping_pong import PINGER_DISABLED
@@ -69,6 +77,7 @@ from ktorws.serialization import (
     WebSocketContentConverter,
 )
 from ktorws.session import WebSocketSession
+from ktorws.session_statistics import SessionStatistics
 from ktorws.version import __version__
 
 __all__ = [
@@ -85,6 +94,7 @@ __all__ = [
     "ChannelOverflow",
     "ChannelOverflowError",
     "ChannelResult",
+    "ClientMetrics",
     "ClientWebSocketSession",
     "CloseReason",
     "ClosedReceiveChannelError",
@@ -123,11 +133,17 @@ __all__ = [
     "Opening",
     "PingTimeoutError",
     "ProtocolViolationError",
+    "ProxyBuilder",
+    "ProxyConfig",
     "PydanticConverter",
     "ReceiveChannel",
+    "RoundTrips",
     "SendChannel",
     "SessionCancelledError",
+    "SessionMetrics",
+    "SessionStatistics",
     "SocketTimeoutError",
+    "Traffic",
     "UnsupportedFrameTypeError",
     "UserAgent",
     "WebSocketChannelsConfig",
@@ -139,6 +155,7 @@ __all__ = [
     "WebSocketExtension",
     "WebSocketExtensionFactory",
     "WebSocketExtensionHeader",
+    "WebSocketMetrics",
     "WebSocketSession",
     "WebSockets",
     "__version__",

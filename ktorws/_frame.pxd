@@ -57,6 +57,17 @@ cdef class MaskKeys:
     cdef int take(self, uint8_t *key) except -1
 
 
+# What one direction has carried so far; see `_counted`.
+ctypedef struct Counters:
+    uint64_t frames          # of the encoder; of the decoder, those it gave
+    uint64_t continued       # of data, and not the last of their message
+    uint64_t pings
+    uint64_t pongs
+    uint64_t closes
+    uint64_t payload         # octets
+    uint64_t octets          # of the frames, headers included
+
+
 cdef class FrameDecoder:
     # How the peer must behave.
     cdef bint masked
@@ -67,6 +78,7 @@ cdef class FrameDecoder:
     cdef readonly bint special
     cdef readonly Py_ssize_t size
     cdef readonly object error
+    cdef Counters counters
     # Where the next octets go.
     cdef ReadBuffer buffer
     cdef ReadBuffer scratch  # where the window is, unless in place
@@ -100,6 +112,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t filled
 
     cdef int open_window(self, Py_ssize_t room) except -1
+    cdef int count(self, Py_ssize_t size, list frames) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
     cdef int feed(self, uint8_t *data, Py_ssize_t size, list frames) except -1
     cdef Py_ssize_t take_plain(
@@ -152,6 +165,7 @@ cdef class FrameEncoder:
     cdef Py_ssize_t capacity
     cdef readonly Py_ssize_t pending
     cdef Py_ssize_t hint     # how much was taken last time
+    cdef Counters counters
 
     cdef look_at(self, message, Outgoing *out)
     cdef look_at_text(self, str text, Outgoing *out)

@@ -26,6 +26,7 @@ from cpython.bytes cimport (
     PyBytes_GET_SIZE,
 )
 from cpython.buffer cimport PyBuffer_FillInfo, PyBuffer_IsContiguous
+from cpython.list cimport PyList_GET_SIZE
 from cpython.memoryview cimport (
     PyMemoryView_FromObject,
     PyMemoryView_GET_BUFFER,
@@ -506,6 +507,35 @@ cdef class MaskKeys:
         return 0
 
 
+# --- What was carried ---------------------------------------------------------------
+
+
+cdef inline void _count_control(Counters *counters, uint8_t opcode) noexcept:
+    if opcode == PING:
+        counters.pings += 1
+    elif opcode == PONG:
+        counters.pongs += 1
+    else:
+        counters.closes += 1
+
+
+cdef tuple _counted(Counters *counters, uint64_t frames):
+    """Frames, messages, pings, pongs, closes, payload octets, octets in all."""
+    return (
+        frames,
+        frames
+        - counters.continued
+        - counters.pings
+        - counters.pongs
+        - counters.closes,
+        counters.pings,
+        counters.pongs,
+        counters.closes,
+        counters.payload,
+        counters.octets,
+    )
+
+
 # --- Octets in, frames out ----------------------------------------------------------
 
 
@@ -579,6 +609,7 @@ cdef class FrameDecoder:
             memcpy(self.window, octets + at, step)
             self.take_window(step, frames)
             at += step
+        self.count(size if at else 0, frames)
         return frames
 
     @cython.critical_section
@@ -601,7 +632,25 @@ cdef class FrameDecoder:
             raise ValueError(f"{nbytes} bytes do not fit into {self.window_size}")
         if self.error is None:
             self.take_window(nbytes, frames)
+            self.count(nbytes, frames)
         return frames
+
+    @cython.critical_section
+    def counts(self):
+        """Frames, messages, pings, pongs, closes, payload octets, octets in all.
+
+        Of what has arrived and breaks no rule; a payload counts with its message.
+        """
+        cdef uint64_t frames = self.counters.frames
+        if self.reassemble:
+            frames += self.counters.continued
+        return _counted(&self.counters, frames)
+
+    cdef inline int count(self, Py_ssize_t size, list frames) except -1:
+        self.counters.frames += PyList_GET_SIZE(frames)
+        self.counters.payload += self.size
+        self.counters.octets += size
+        return 0
 
     @cython.critical_section
     def clear(self):
@@ -944,6 +993,7 @@ cdef class FrameDecoder:
             if self.opcode != CONTINUATION:
                 self.message_opcode = self.opcode
             self.message_size += self.length
+            self.counters.continued += 1
         return 0
 
     cdef int emit_control(self, uint8_t *data, list frames) except -1:
@@ -958,6 +1008,7 @@ cdef class FrameDecoder:
                 return 0
         self.special = True
         self.size += self.length
+        _count_control(&self.counters, self.opcode)
         frames.append(_make(self.opcode, FIN, payload))
         return 0
 
@@ -1148,6 +1199,11 @@ cdef class FrameEncoder:
         self.pending = 0
         return _shrunk(cork, capacity, size)
 
+    @cython.critical_section
+    def counts(self):
+        """As `FrameDecoder.counts`, of what was encoded."""
+        return _counted(&self.counters, self.counters.frames)
+
     cdef look_at(self, message, Outgoing *out):
         """Find a message's octets; what is given back keeps them alive."""
         if isinstance(message, Frame):
@@ -1258,10 +1314,16 @@ cdef class FrameEncoder:
             ktorws_mask(to + at + 4, out.data, out.size, out.key, 0)
         else:
             memcpy(to + at, out.data, out.size)
+        self.counters.frames += 1
+        self.counters.payload += out.size
+        self.counters.octets += out.header_size + out.size
         if (out.octet & OPCODE) < CLOSE:
             self.message_opcode = out.message_opcode
             self.message_is_text = out.message_is_text
             self.utf8 = out.utf8
+            self.counters.continued += not out.octet & FIN
+        else:
+            _count_control(&self.counters, out.octet & OPCODE)
         return 0
 
     cdef int make_room(self, Py_ssize_t size) except -1:

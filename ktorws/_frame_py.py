@@ -372,6 +372,19 @@ class MaskKeys:
         return key
 
 
+class _Counters:
+    """What one direction has carried so far."""
+
+    def __init__(self) -> None:
+        self.frames = self.continued = self.payload = self.octets = 0
+        self.controls = {FrameType.PING: 0, FrameType.PONG: 0, FrameType.CLOSE: 0}
+
+    def all(self, frames: int) -> tuple[int, int, int, int, int, int, int]:
+        pings, pongs, closes = self.controls.values()
+        messages = frames - self.continued - pings - pongs - closes
+        return frames, messages, pings, pongs, closes, self.payload, self.octets
+
+
 class _Message:
     """The data message that is arriving: what its later fragments depend on."""
 
@@ -414,6 +427,7 @@ class FrameDecoder:
         self._length = 0
         self._payload: bytearray | None = None
         self._message: _Message | None = None
+        self._counters = _Counters()
 
     @property
     def max_frame_size(self) -> int:
@@ -477,7 +491,16 @@ class FrameDecoder:
                 self._error = error.with_traceback(None)
                 self._special = True
                 self._payload = self._message = None
+            self._counters.frames += len(frames)
+            self._counters.payload += self._size
+            self._counters.octets += len(octets)
         return frames
+
+    def counts(self) -> tuple[int, int, int, int, int, int, int]:
+        """Frames, messages, pings, pongs, closes, payload octets, octets in all."""
+        counters = self._counters
+        swallowed = counters.continued if self._reassemble else 0
+        return counters.all(counters.frames + swallowed)
 
     def clear(self) -> None:
         """Forget what came of a frame or message that is not complete."""
@@ -607,6 +630,7 @@ class FrameDecoder:
             if opcode == FrameType.CLOSE:
                 _judge_close(payload)
             self._special = True
+            self._counters.controls[FrameType(opcode)] += 1
             return _make(_CLASSES[opcode], payload)
         fin = octet_0 & _FIN
         message = self._message
@@ -614,6 +638,8 @@ class FrameDecoder:
         if fin:
             self._check_text(b"", final=True)
             self._message = None
+        else:
+            self._counters.continued += 1
         frame_class, rsv = _CLASSES[message.frame_type], message.rsv
         if self._reassemble:
             message.data += payload
@@ -653,6 +679,7 @@ class FrameEncoder:
         self._open: FrameType | None = None  # of the message still to be finished
         self._checked = False
         self._tail = b""
+        self._counters = _Counters()
 
     @property
     def pending(self) -> int:
@@ -670,12 +697,18 @@ class FrameEncoder:
         self._pending = bytearray()
         return octets
 
+    def counts(self) -> tuple[int, int, int, int, int, int, int]:
+        """As `FrameDecoder.counts`, of what was encoded."""
+        return self._counters.all(self._counters.frames)
+
     def encode(self, message: Sendable) -> bytes:
         """The octets of one frame."""
         frame = message if isinstance(message, Frame) else self._wrap(message)
         kind, data, fin = frame._type, frame._data, _FIN if frame._fin else 0
         if kind.control_frame:
-            return self._serialize(_FIN | kind, data)
+            octets = self._serialize(_FIN | kind, data)
+            self._counters.controls[kind] += 1
+            return octets
         if self._open is None:
             octet_0 = fin | frame._rsv | kind
             checked = kind is FrameType.TEXT and not frame._rsv
@@ -696,6 +729,7 @@ class FrameEncoder:
         octets = self._serialize(octet_0, data)
         self._open = None if fin else kind
         self._checked, self._tail = checked, tail
+        self._counters.continued += not fin
         return octets
 
     def _wrap(self, message: str | Buffer) -> Frame:
@@ -714,12 +748,16 @@ class FrameEncoder:
             form, extended = _LENGTH_16, len(data).to_bytes(2, "big")
         else:
             form, extended = _LENGTH_64, len(data).to_bytes(8, "big")
-        if not self.masking:
-            return bytes((octet_0, form)) + extended + data
-        if self._keys is None:
-            self._keys = MaskKeys()
-        key = self._keys._take()
-        return bytes((octet_0, _MASK | form)) + extended + key + apply_mask(data, key)
+        mask, key = 0, b""
+        if self.masking:
+            if self._keys is None:
+                self._keys = MaskKeys()
+            mask, key = _MASK, self._keys._take()
+        head = bytes((octet_0, mask | form)) + extended + key
+        self._counters.frames += 1
+        self._counters.payload += len(data)
+        self._counters.octets += len(head) + len(data)
+        return head + (apply_mask(data, key) if mask else data)
 
 
 class PayloadBuffer:

@@ -20,7 +20,7 @@ from typing import (
 from ktorws.close_reason import CloseReason
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.exceptions import ConnectError, OpenTimeoutError
-from ktorws.features.base import HttpClientFeature, open_session
+from ktorws.features.base import HttpClientFeature, open_session, tell_failed
 from ktorws.features.redirect import HttpRedirect
 from ktorws.features.websockets import WebSockets
 from ktorws.request import HttpRequestBuilder
@@ -335,13 +335,18 @@ class HttpClient:
         try:
             async with limit:
                 session = await open_session(features, request, engine)
-        except TimeoutError as error:
-            if not limit.expired():
+        except Exception as error:
+            failure = error
+            if isinstance(error, TimeoutError) and limit.expired():
+                stage = "preparing the request" if opening is None else opening.stage
+                failure = OpenTimeoutError(
+                    f"No session within {config.open_timeout:g} s: "
+                    f"timed out while {stage}"
+                )
+            tell_failed(features, request, failure)
+            if failure is error:
                 raise
-            stage = "preparing the request" if opening is None else opening.stage
-            raise OpenTimeoutError(
-                f"No session within {config.open_timeout:g} s: timed out while {stage}"
-            ) from error
+            raise failure from error
         self._keep(session)
         return session
 

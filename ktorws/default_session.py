@@ -11,7 +11,7 @@ from ktorws.ping_pong import PINGER_DISABLED, Pinger
 from ktorws.session import WebSocketSession
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ktorws.close_reason import CloseReason
     from ktorws.deferred import Deferred
@@ -108,6 +108,14 @@ class DefaultWebSocketSession(WebSocketSession):
         """The last ping's round trip in seconds; None before the first pong."""
         return None if self._pinger is None else self._pinger.latency
 
+    def invoke_on_pong(self, callback: Callable[[float], object]) -> None:
+        """Call back with the round trip in seconds whenever a ping was answered.
+
+        The callback must not raise.
+        """
+        self._pinger = self._pinger or self._new_pinger()
+        self._pinger.listeners += (callback,)
+
     # What the connection calls.
 
     def frames_received(self, frames: list[Frame], size: int) -> None:
@@ -163,16 +171,19 @@ class DefaultWebSocketSession(WebSocketSession):
             self._pinger.stop()
 
     def _restart_pinger(self) -> None:
-        if self._pinger is None and self._ping_interval is not None:
-            connection = self._connection
-            self._pinger = Pinger(
-                connection.clock,
-                send=connection.write,
-                deafness=lambda: connection.deafness,
-                dead=self._ping_timed_out,
-            )
+        if self._ping_interval is not None:
+            self._pinger = self._pinger or self._new_pinger()
         if self._pinger is not None and self.is_active:
             self._pinger.start(self._ping_interval, self._timeout)
+
+    def _new_pinger(self) -> Pinger:
+        connection = self._connection
+        return Pinger(
+            connection.clock,
+            send=connection.write,
+            deafness=lambda: connection.deafness,
+            dead=self._ping_timed_out,
+        )
 
     def _ping_timed_out(self) -> None:
         self.failed(PingTimeoutError("Ping timeout"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +24,46 @@ class FrameTap(Protocol):
 
     def received(self, frames: list[Frame]) -> None:
         """See what one read brought, before the session does; it may be nothing."""
+
+
+class Traffic(NamedTuple):
+    """What one direction of a connection has carried so far, control frames included.
+
+    Attributes:
+        frames: how many, each fragment of a message for itself.
+        messages: how many whole Text and Binary messages.
+        pings: how many Ping frames.
+        pongs: how many Pong frames.
+        closes: how many Close frames.
+        payload_bytes: of all frames as they are on the wire: compressed, where an
+            extension compresses. What arrives counts with its whole message.
+        bytes: the same with the frames' headers; TLS and TCP have more.
+    """
+
+    frames: int = 0
+    messages: int = 0
+    pings: int = 0
+    pongs: int = 0
+    closes: int = 0
+    payload_bytes: int = 0
+    bytes: int = 0
+
+    def plus(self, *others: Traffic | None) -> Traffic:
+        """The sum of this and others."""
+        return Traffic._make(map(sum, zip(self, *filter(None, others), strict=True)))
+
+
+@runtime_checkable
+class CountingConnection(Protocol):
+    """A `FrameConnection` that counts; one without a codec of ours need not."""
+
+    @property
+    def received(self) -> Traffic:
+        """What has arrived and breaks no rule."""
+
+    @property
+    def sent(self) -> Traffic:
+        """What was written."""
 
 
 class FrameConnection(Protocol):

@@ -277,6 +277,16 @@ class ResponseParser(HttpHeadParser):
         raise InvalidHandshakeError(message, response)
 
 
+class ConnectResponseParser(ResponseParser):
+    """A proxy's answer to CONNECT, also as HTTP/1.0; what follows it is no body."""
+
+    _start_line_form = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: .*)?")
+    _start = b"HTTP/1."
+
+    def _feed_rest(self, octets: memoryview) -> None:
+        self._left_over += octets
+
+
 class RequestParser(HttpHeadParser):
     """The accepting side: one request's head. A body, if any, is in `left_over`."""
 

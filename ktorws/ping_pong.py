@@ -77,6 +77,8 @@ class Pinger:
         self._deaf_before = 0.0
         #: The last ping's round trip in seconds, or None before the first pong.
         self.latency: float | None = None
+        #: Called with each round trip.
+        self.listeners: tuple[Callable[[float], object], ...] = ()
 
     def start(self, interval: float | None, timeout: float) -> None:
         """Begin anew: the first ping goes out after one interval; None: no pings."""
@@ -99,6 +101,8 @@ class Pinger:
             return
         self.latency = self._clock.time() - self._sent_at
         self.start(self._interval, self._timeout)
+        for listener in self.listeners:
+            listener(self.latency)
 
     def _ping(self) -> None:
         self._payload = os.urandom(16).hex().encode()

@@ -84,6 +84,14 @@ class SendChannel:
         """Whether no more frames can be sent."""
         return self._closed
 
+    def __len__(self) -> int:
+        """How many frames wait, those of suspended senders included."""
+        return self._backlog + len(self._senders)
+
+    def __bool__(self) -> bool:
+        """A channel is there even when it is empty."""
+        return True
+
     async def send(self, frame: Sendable) -> None:
         """Send a frame, a str as text or a bytes-like object as binary.
 

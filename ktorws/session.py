@@ -26,6 +26,7 @@ from ktorws.frame import Frame
 from ktorws.receive_channel import ReceiveChannel
 from ktorws.send_channel import SendChannel
 from ktorws.serialization import deserialize
+from ktorws.session_statistics import WithStatistics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -44,7 +45,7 @@ E = TypeVar("E", bound="WebSocketExtension")
 LINGER = 1.0
 
 
-class WebSocketSession:
+class WebSocketSession(WithStatistics):
     """A session, open from the moment it exists; an async context manager.
 
     Leaving the block closes the session: code 1000 after a normal end, 1011 without
@@ -94,7 +95,6 @@ class WebSocketSession:
             close=self._send_close,
             on_overflow=self.failed,
         )
-        # Its own method, so that no call of ours stands before it.
         self.send = self.outgoing.send  # type: ignore[method-assign]
         self._reason: Deferred[CloseReason] = Deferred(loop)
         self._ended: Deferred[None] = Deferred(loop)
@@ -161,9 +161,9 @@ class WebSocketSession:
         Takes ``close_timeout`` seconds at most; then the connection is dropped. What
         arrives meanwhile is still delivered to ``incoming`` until a frame finds no
         room there, and dropped from that one on, so that frames nobody reads cannot
-        hold up the end, and what is received has no gaps; to go on reading at
-        leisure, send a `Frame.Close` instead. Calling it again
-        waits for the same end. Cancelling it leaves the session closing by itself.
+        hold up the end, and what is received has no gaps; to go on reading at leisure,
+        send a `Frame.Close` instead. Calling it again waits for the same end.
+        Cancelling it leaves the session closing by itself.
 
         Raises:
             ValueError: the reason's code must not be sent (RFC 6455 §7.4).

@@ -27,7 +27,7 @@ FLOORS = [
         "sessions",
         "channels _queue _queue_py frame_queue receive_channel send_channel deferred "
         "closing ping_pong serialization frame_connection session_config session "
-        "default_session client_session extended_channels",
+        "default_session client_session extended_channels session_statistics",
     ),
     (4, "engines", "engines"),
     (4, "features", "features"),
@@ -179,7 +179,10 @@ def test_nothing_comes_from_elsewhere_but_what_is_declared(path):
     declared = {"aiohappyeyeballs", "httptools", "multidict", "yarl"}
     extras = {
         "ktorws.engines._transports": {"aiofastnet"},
+        "ktorws.engines._tunnel": {"python_socks"},
         "ktorws.engines.aiohttp": {"aiohttp"},
+        "ktorws.features.opentelemetry": {"opentelemetry"},
+        "ktorws.features.prometheus": {"prometheus_client"},
         "ktorws.serialization": {"msgspec", "pydantic", "pydantic_core"},
         "ktorws.testing.plugin": {"pytest"},
     }

@@ -123,9 +123,8 @@ def outcome(codec, feed, pieces, **options):
     seen = []
     for piece in pieces:
         frames = feed(decoder, piece)
-        seen.append(
-            ([told(f) for f in frames], decoder.special, decoder.size, fault(decoder))
-        )
+        about = decoder.special, decoder.size, decoder.counts()
+        seen.append(([told(f) for f in frames], *about, fault(decoder)))
     return seen
 
 
@@ -239,13 +238,14 @@ def test_what_one_codec_encodes_each_decodes(codec, masking, recipes, block):
         for make in recipes:
             encoder.append(make(sender))
         assert encoder.take() == joined
-        encoded.append(joined)
+        encoded.append((joined, encoder.counts()))
     assert encoded[0] == encoded[1]
     for receiver in (codec, oracle):
         sent = [as_frame(receiver, make(receiver)) for make in recipes]
         decoder = receiver.FrameDecoder(masked=masking, reserved=0x20)
-        assert decoder.decode(encoded[0]) == sent
+        assert decoder.decode(encoded[0][0]) == sent
         assert decoder.error is None
+        assert decoder.counts() == encoded[0][1]
 
 
 @st.composite

@@ -17,6 +17,7 @@ from ktorws.engines._reading import reading_of
 from ktorws.engines._shared import shared_by
 from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
+from ktorws.frame_connection import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,16 @@ class Connection(asyncio.BufferedProtocol):
         if self._deaf_since is None:
             return self._deaf_for
         return self._deaf_for + self.clock.time() - self._deaf_since
+
+    @property
+    def received(self) -> Traffic:
+        """What has arrived; the decoder counts."""
+        return Traffic._make(self._decoder.counts())
+
+    @property
+    def sent(self) -> Traffic:
+        """What was written; the encoder counts."""
+        return Traffic._make(self._encoder.counts())
 
     def write(self, message: Sendable) -> None:
         """Encode one frame behind those before it, and send it soon."""

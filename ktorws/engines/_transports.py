@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import asyncio
     import socket
     import ssl as tls
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 #: Seconds for what TLS exchanges behind the last frame. It also bounds the wait for
 #: a peer that ended its side and takes nothing any more.
@@ -39,6 +41,8 @@ class Transports:
             )
         self._kind = kind
         self._installed = installed
+        #: Whether no transport but aiofastnet's will do.
+        self.insist = kind == AIOFASTNET
 
     async def connect(
         self,
@@ -46,16 +50,44 @@ class Transports:
         protocol: Callable[[], asyncio.BaseProtocol],
         sock: socket.socket,
         secure: dict[str, Any],
+        inner: tls.SSLContext | None = None,
     ) -> None:
-        """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``."""
+        """A transport for this socket and protocol; TLS if ``secure`` has ``ssl``.
+
+        It will be good for TLS within TLS, where ``inner`` is that one's context.
+        """
         if secure:
             secure = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
-        if self._fast(secure.get("ssl")):
+        fast = self._fast(secure.get("ssl"))
+        if fast and (inner is None or self._fast(inner)):
             import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
 
             await aiofastnet.create_connection(loop, protocol, sock=sock, **secure)
         else:
             await loop.create_connection(protocol, sock=sock, **secure)
+
+    async def hand_on(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol: asyncio.BaseProtocol,
+        transport: asyncio.Transport,
+        secure: dict[str, Any],
+    ) -> None:
+        """Hand a transport on to this protocol; under TLS if ``secure`` has ``ssl``."""
+        if secure:
+            start: Callable[..., Awaitable[Any]] = loop.start_tls
+            if type(transport).__module__.startswith(AIOFASTNET):
+                import aiofastnet  # noqa: PLC0415
+
+                start = functools.partial(aiofastnet.start_tls, loop)
+            else:
+                _make_abortable(transport)
+            options = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
+            context = options.pop("ssl")
+            transport = await start(transport, protocol, context, **options)
+        else:
+            transport.set_protocol(protocol)
+        protocol.connection_made(transport)
 
     def _fast(self, context: tls.SSLContext | None) -> bool:
         if self._kind == ASYNCIO or not self._installed:
@@ -73,6 +105,18 @@ class Transports:
                 "keylog_filename (SSLKEYLOGFILE) or a message callback"
             )
         return safe
+
+
+def _make_abortable(transport: asyncio.Transport) -> None:
+    """Let TLS within this transport fail in good order.
+
+    Before 3.11.8 and 3.12.2 asyncio calls its `SSLProtocol._abort` with an error that
+    this does not take: a `TypeError` came instead of the error, and nothing closed.
+    """
+    sslproto = sys.modules.get(type(transport).__module__)
+    abort = getattr(getattr(sslproto, "SSLProtocol", None), "_abort", None)
+    if abort is not None and abort.__code__.co_argcount == 1:
+        vars(transport)["_force_close"] = lambda _error: transport.abort()
 
 
 def send_no_more(transport: asyncio.Transport) -> None:

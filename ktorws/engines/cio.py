@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
+import importlib.util
 import math
 import socket
 import ssl as tls
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import aiohappyeyeballs
-
-from ktorws.client_session import (
-    ClientWebSocketSession,
-    DefaultClientWebSocketSession,
-    HttpClientCall,
-)
-from ktorws.engines._connection import new_session
-from ktorws.engines._shared import shared_by
-from ktorws.engines._silence import WATCHING, Silence
-from ktorws.engines._transports import Transports
-from ktorws.engines._upgrade import HeadReader
+from ktorws.engines._client_upgrade import ClientUpgrade
+from ktorws.engines._dial import Dialler, addresses_of, connect_unix
+from ktorws.engines._silence import WATCHING
+from ktorws.engines._transports import Transports, give_up
+from ktorws.engines._tunnel import ask_over_socket, ask_over_tls
 from ktorws.engines.base import HttpClientEngine, Opening
-from ktorws.exceptions import (
-    ConnectError,
-    HandshakeError,
-    InvalidHandshakeError,
-    WebSocketError,
-)
-from ktorws.handshake import ClientHandshake
-from ktorws.http_head import ResponseParser
+from ktorws.engines.proxy import SOCKS, ProxyConfig, proxy_of_environment
+from ktorws.exceptions import ConnectError, WebSocketError
 
 if TYPE_CHECKING:
-    from ktorws.http_message import HttpResponse
+    from yarl import URL
+
+    from ktorws.request import HttpRequest
     from ktorws.session import WebSocketSession
 
 #: Seconds to wait for the rest of a refusal's body.
@@ -45,7 +34,8 @@ class CIO(HttpClientEngine):
 
     Args:
         connect_timeout: seconds for name lookup and TCP (or Unix socket) connection,
-            within the session's ``open_timeout``; None for no limit of its own.
+            and for the proxy until it leads to the target; within the session's
+            ``open_timeout``; None for no limit of its own.
         ssl: for ``wss``; used as it is given. By default the system's certificates,
             host names verified.
         server_hostname: the name to ask for (SNI) and to verify, where it is not the
@@ -57,10 +47,13 @@ class CIO(HttpClientEngine):
         transport: ``"auto"`` takes aiofastnet's transports for TLS where they are
             installed and safe, and else the loop's own; ``"asyncio"`` always the
             loop's own; ``"aiofastnet"`` insists.
+        proxy: its URL, or what `ProxyBuilder` gives; SOCKS needs ``ktorws[socks]``.
+        trust_env: let environment variables (``https_proxy``, ``no_proxy``, …) name
+            the proxy, where none is given here.
 
     Raises:
         ValueError: an option's value is no good.
-        ModuleNotFoundError: ``"aiofastnet"`` is not installed.
+        ModuleNotFoundError: ``"aiofastnet"`` is not installed, or python-socks.
     """
 
     name: ClassVar[str] = "CIO"
@@ -75,6 +68,8 @@ class CIO(HttpClientEngine):
         local_address: tuple[str, int] | None = None,
         happy_eyeballs_delay: float | None = 0.25,
         unix_socket: str | None = None,
+        proxy: str | URL | ProxyConfig | None = None,
+        trust_env: bool = False,
         transport: str = "auto",
     ) -> None:
         if connect_timeout is not None and not connect_timeout > 0:
@@ -83,29 +78,55 @@ class CIO(HttpClientEngine):
             raise TypeError(f"ssl must be an SSLContext, not {type(ssl).__name__}")
         if unix_socket is not None and local_address is not None:
             raise ValueError("A Unix socket has no local_address")
+        if unix_socket is not None and (proxy is not None or trust_env):
+            raise ValueError("A Unix socket has no proxy, nor trust_env")
         self._connect_timeout = connect_timeout
         self._ssl = ssl
         self._server_hostname = server_hostname
-        self._local_address = local_address
-        self._happy_eyeballs_delay = happy_eyeballs_delay
+        self._dialler = Dialler(local_address, happy_eyeballs_delay)
         self._unix_socket = unix_socket
+        self._proxy = None if proxy is None else _installed(ProxyConfig.of(proxy))
+        self._trust_env = trust_env
         self._transports = Transports(transport)
+
+    def check(self, opening: Opening) -> None:
+        """Refuse what a proxy makes impossible."""
+        if opening.sock is not None and self._proxy is not None:
+            raise ValueError("A sock that is given has no proxy")
+        proxy = self._proxy_for(opening)
+        if proxy is not None and "Proxy-Authorization" in opening.request.headers:
+            raise ValueError(
+                "The header Proxy-Authorization would go to the target: "
+                "give the proxy's credentials in its URL"
+            )
 
     async def open(self, opening: Opening) -> WebSocketSession:
         """A session over a connection of its own."""
         loop = asyncio.get_running_loop()
-        sock = opening.sock or await self._connect(opening)
-        sock.setblocking(False)  # noqa: FBT003
-        upgrade = _Upgrade(loop, opening)
+        upgrade = ClientUpgrade(loop, opening)
+        link: socket.socket | asyncio.Transport | None = opening.sock
         try:
-            return await self._upgrade(loop, sock, upgrade)
+            if link is None:
+                link = await self._connect(opening, upgrade)
+            return await self._upgrade(loop, link, upgrade)
         except BaseException:
             upgrade.abandon()
-            if upgrade.reader.transport is None:
-                sock.close()
+            if isinstance(link, socket.socket):
+                if upgrade.reader.transport is None:
+                    link.close()
+            elif link is not None:
+                give_up(link)
             raise
 
-    async def _connect(self, opening: Opening) -> socket.socket:
+    def _proxy_for(self, opening: Opening) -> ProxyConfig | None:
+        if self._proxy is None and self._trust_env and opening.sock is None:
+            proxy = proxy_of_environment(opening.request)
+            return None if proxy is None else _installed(proxy)
+        return self._proxy
+
+    async def _connect(
+        self, opening: Opening, upgrade: ClientUpgrade
+    ) -> socket.socket | asyncio.Transport:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
         seconds = opening.request.capabilities.get(
             "connect_timeout", self._connect_timeout
@@ -114,39 +135,85 @@ class CIO(HttpClientEngine):
         try:
             async with limit:
                 if self._unix_socket is not None:
-                    return await _connect_unix(self._unix_socket)
-                return await self._connect_tcp(opening)
+                    return await connect_unix(self._unix_socket)
+                proxy = self._proxy_for(opening)
+                if proxy is not None:
+                    return await self._connect_through(proxy, opening)
+                return await self._connect_directly(opening, upgrade)
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
             what, why = "Failed", f": {_told(error)}"
             if limit.expired():
                 what, why = "Timed out", f", after {seconds:g} s"
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
-    async def _connect_tcp(self, opening: Opening) -> socket.socket:
+    async def _connect_through(
+        self, proxy: ProxyConfig, opening: Opening
+    ) -> socket.socket | asyncio.Transport:
+        """A way to the target; over TLS to the proxy it is no plain socket."""
+        host, port = opening.request.host, opening.request.port
+        addresses = await self._look_up(opening, proxy.host, proxy.port, "the proxy ")
+        sock = await self._dialler.connect(addresses)
+        sock.setblocking(False)  # noqa: FBT003
+        if proxy.scheme == "https":
+            opening.stage = f"asking {proxy}, over TLS, for {host} port {port}"
+            return await ask_over_tls(
+                sock,
+                proxy,
+                host,
+                port,
+                transports=self._transports,
+                context=proxy.ssl or default_context(),
+                inner=self._secure(opening.request).get("ssl"),
+            )
+        opening.stage = f"asking {proxy} for {host} port {port}"
+        try:
+            await ask_over_socket(sock, proxy, host, port)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def _look_up(
+        self, opening: Opening, host: str, port: int, role: str = ""
+    ) -> list[Any]:
+        opening.stage = f"looking up {role}{host}"
+        addresses = await addresses_of(host, port)
+        opening.stage = f"connecting to {role}{host} port {port}"
+        return addresses
+
+    async def _connect_directly(
+        self, opening: Opening, upgrade: ClientUpgrade
+    ) -> socket.socket | asyncio.Transport:
         request = opening.request
-        opening.stage = f"looking up {request.host}"
-        addresses = await _addresses(request.host, request.port)
-        opening.stage = f"connecting to {request.host} port {request.port}"
-        local = None
-        if self._local_address is not None:
-            local = await _addresses(*self._local_address)
-        return await aiohappyeyeballs.start_connection(
-            addresses,
-            local_addr_infos=local,
-            happy_eyeballs_delay=self._happy_eyeballs_delay,
-        )
+        addresses = await self._look_up(opening, request.host, request.port)
+        if not request.secure and not self._transports.insist:
+            transport = await self._dialler.connect_within_loop(
+                addresses, lambda: upgrade.reader
+            )
+            if transport is not None:
+                return transport
+        return await self._dialler.connect(addresses)
 
     async def _upgrade(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, upgrade: _Upgrade
+        self,
+        loop: asyncio.AbstractEventLoop,
+        link: socket.socket | asyncio.Transport,
+        upgrade: ClientUpgrade,
     ) -> WebSocketSession:
         request = upgrade.opening.request
-        secure: dict[str, Any] = {}
-        if request.secure:
+        secure = self._secure(request)
+        if secure:
             upgrade.opening.stage = f"agreeing on TLS with {request.host}"
-            secure["ssl"] = self._ssl or default_context()
-            secure["server_hostname"] = self._server_hostname or request.host
         try:
-            await self._transports.connect(loop, lambda: upgrade.reader, sock, secure)
+            if upgrade.reader.transport is link:
+                pass  # the loop has connected it
+            elif isinstance(link, socket.socket):
+                link.setblocking(False)  # noqa: FBT003
+                await self._transports.connect(
+                    loop, lambda: upgrade.reader, link, secure
+                )
+            else:
+                await self._transports.hand_on(loop, upgrade.reader, link, secure)
             upgrade.opening.stage = f"waiting for the answer of {request.host}"
             return await upgrade.ask()
         except (OSError, tls.CertificateError) as error:
@@ -156,122 +223,14 @@ class CIO(HttpClientEngine):
                 f"Failed while {upgrade.opening.stage}: {_told(error)}"
             ) from error
 
-
-class _Upgrade:
-    """One handshake over one transport."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, opening: Opening) -> None:
-        self.opening = opening
-        self._loop = loop
-        self._handshake = ClientHandshake(
-            opening.request, [make() for make in opening.config.extensions]
-        )
-        self._parser = ResponseParser()
-        self._session: asyncio.Future[WebSocketSession] = loop.create_future()
-        self._body_timer: asyncio.TimerHandle | None = None
-        self.reader = HeadReader(self._parser, self._progress, self._failed)
-        self._silence = self._expected_silence()
-
-    async def ask(self) -> WebSocketSession:
-        """Send the request and wait for what comes of it."""
-        if self.reader.transport is not None:
-            self.reader.transport.write(self._handshake.octets())
-        if self._silence is not None:
-            self._silence.start()
-        session = await self._session
-        self.reader.release()
-        self._listen_no_more()
-        return session
-
-    def abandon(self) -> None:
-        """Leave nothing behind."""
-        self._listen_no_more()
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-        if self._session.done() and not self._session.cancelled():
-            if self._session.exception() is None:
-                self._session.result().cancel()
-        else:
-            self._session.cancel()
-        if self.reader.transport is not None:
-            self.reader.transport.abort()
-
-    def _expected_silence(self) -> Silence | None:
-        """What ends the handshake when the server says nothing for too long."""
-        seconds = self.opening.request.capabilities.get("socket_timeout")
-        if seconds is None:
-            return None
-        return Silence(
-            shared_by(self._loop).clock,
-            seconds,
-            heard=lambda: self.reader.reads,
-            deafness=lambda: 0.0,
-            dead=self._raise,
-        )
-
-    def _raise(self, error: WebSocketError) -> None:
-        if not self._session.done():
-            self._session.set_exception(error)
-
-    def _listen_no_more(self) -> None:
-        if self._silence is not None:
-            self._silence.stop()
-
-    def _progress(self) -> None:
-        """The response's head is complete, and maybe more."""
-        if self._session.done():
-            return
-        response = self._parser.response
-        if response.status == 101:  # noqa: PLR2004  Switching Protocols
-            self._session.set_result(self._established(response))
-        elif self._parser.complete:
-            self._refused()
-        elif self._body_timer is None:
-            self._body_timer = self._loop.call_later(BODY_TIMEOUT, self._refused)
-
-    def _established(self, response: HttpResponse) -> WebSocketSession:
-        """From here on the octets are frames: the session takes the transport."""
-        negotiated = self._handshake.verify(response)
-        opening = self.opening
-        kind = ClientWebSocketSession if opening.raw else DefaultClientWebSocketSession
-        session, connection = new_session(
-            kind,
-            self._loop,
-            opening.config,
-            negotiated,
-            is_client=True,
-            call=HttpClientCall(opening.request, response),
-            capabilities=opening.request.capabilities,
-        )
-        connection.open(
-            cast("asyncio.Transport", self.reader.transport),
-            session,
-            self._parser.left_over,
-        )
-        return session
-
-    def _refused(self) -> None:
-        """Raise what the response means, with as much of its body as came."""
-        if self._session.done():
-            return
-        try:
-            self._handshake.verify(self._parser.response)
-        except HandshakeError as error:
-            self._session.set_exception(error)
-
-    def _failed(self, error: Exception | None) -> None:
-        if self._session.done():
-            return
-        if error is None or isinstance(error, OSError):
-            try:
-                self._parser.feed_eof()
-            except InvalidHandshakeError as invalid:
-                invalid.__cause__ = error
-                self._session.set_exception(invalid)
-            else:
-                self._refused()
-        else:
-            self._session.set_exception(error)
+    def _secure(self, request: HttpRequest) -> dict[str, Any]:
+        """The options of TLS with the target; none for ``ws``."""
+        if not request.secure:
+            return {}
+        return {
+            "ssl": self._ssl or default_context(),
+            "server_hostname": self._server_hostname or request.host,
+        }
 
 
 def _told(error: Exception) -> str:
@@ -289,32 +248,10 @@ def default_context() -> tls.SSLContext:
     return context
 
 
-async def _connect_unix(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)  # noqa: FBT003
-        await asyncio.get_running_loop().sock_connect(sock, path)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-async def _addresses(host: str, port: int) -> list[Any]:
-    """The host's addresses; asks nobody where the host is one."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        if not found:  # of a loop's or resolver's own; the system's raises
-            raise OSError("No address was found") from None
-        return found
-    family, tail = (
-        (socket.AF_INET, ()) if address.version == 4 else (socket.AF_INET6, (0, 0))  # noqa: PLR2004
-    )
-    if getattr(address, "scope_id", None):
-        return socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+def _installed(proxy: ProxyConfig) -> ProxyConfig:
+    """The proxy, if what it needs is there."""
+    if proxy.scheme in SOCKS and importlib.util.find_spec("python_socks") is None:
+        raise ModuleNotFoundError(
+            f"A proxy of scheme {proxy.scheme} needs ktorws[socks]", name="python_socks"
         )
-    return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, *tail))]
+    return proxy

@@ -51,6 +51,12 @@ class HttpClientFeature:
     def session_opened(self, session: WebSocketSession) -> None:
         """Take note of a session before the user gets it."""
 
+    def session_failed(self, request: HttpRequestBuilder, error: Exception) -> None:
+        """Take note that the caller gets this error instead of a session.
+
+        All that features did about it is over then. Not called for a cancellation.
+        """
+
     def session_closed(self, session: WebSocketSession) -> None:
         """Take note that a session's connection is gone."""
 
@@ -81,6 +87,17 @@ async def open_session(
 
 def _depth(feature: HttpClientFeature) -> int:
     return feature.depth
+
+
+def tell_failed(
+    features: Sequence[HttpClientFeature], request: HttpRequestBuilder, error: Exception
+) -> None:
+    """Tell all features that no session came of a request."""
+    for feature in features:
+        try:
+            feature.session_failed(request, error)
+        except Exception:
+            logger.exception("%s failed in session_failed", type(feature).__name__)
 
 
 def _tell_closed(
