@@ -30,6 +30,7 @@ from ktorws.exceptions import (
     ConnectionLostError,
     FrameTooBigError,
     HandshakeError,
+    HandshakeLostError,
     InvalidHandshakeError,
     InvalidTextError,
     OpenTimeoutError,
@@ -48,12 +49,14 @@ from ktorws.extensions import (
 )
 from ktorws.features.base import HttpClientFeature
 from ktorws.features.default_request import DefaultRequest
+from ktorws.features.reconnect import Reconnect
 from ktorws.features.websockets import WebSockets
 from ktorws.frame import CODEC, DEFAULT_MAX_FRAME_SIZE, Frame
 from ktorws.frame_type import FrameType
 from ktorws.http_message import HttpResponse
 from ktorws.ping_pong import PINGER_DISABLED
 from ktorws.receive_channel import ReceiveChannel
+from ktorws.reconnecting import Gap
 from ktorws.request import HttpRequest, HttpRequestBuilder
 from ktorws.send_channel import SendChannel
 from ktorws.serialization import (
@@ -88,7 +91,9 @@ __all__ = [
     "Frame",
     "FrameTooBigError",
     "FrameType",
+    "Gap",
     "HandshakeError",
+    "HandshakeLostError",
     "HttpClient",
     "HttpClientCall",
     "HttpClientEngine",
@@ -109,6 +114,7 @@ __all__ = [
     "ProtocolViolationError",
     "PydanticConverter",
     "ReceiveChannel",
+    "Reconnect",
     "SendChannel",
     "SessionCancelledError",
     "UnsupportedFrameTypeError",

@@ -115,6 +115,11 @@ class MockEngine(HttpClientEngine):
         if errors:
             raise errors[0]
 
+    @property
+    def clock(self) -> Clock:
+        """The clock given, or the running loop."""
+        return super().clock if self._clock is None else self._clock
+
     async def __aenter__(self) -> Self:
         return self
 
