@@ -137,7 +137,7 @@ class CIO(HttpClientEngine):
             upgrade.opening.stage = f"waiting for the answer of {request.host}"
             return await upgrade.ask()
         except (OSError, tls.CertificateError) as error:
-            if isinstance(error, ConnectError):
+            if isinstance(error, ConnectError | HandshakeError):
                 raise
             raise ConnectError(
                 f"Failed while {upgrade.opening.stage}: {error}"
