@@ -3,11 +3,14 @@
 import datetime
 import email.utils
 import random
+import re
 import ssl
+from pathlib import Path
 
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
+import ktorws
 from ktorws import (
     ChannelOverflowError,
     ClosedReceiveChannelError,
@@ -249,3 +252,15 @@ def test_times_may_be_timedeltas():
         initial=datetime.timedelta(milliseconds=5), max_time=datetime.timedelta(1)
     )
     assert (policy.initial, policy.max_time) == (0.005, 86400)
+
+
+def test_the_verdict_that_the_docs_show_judges_as_they_say():
+    page = (Path(__file__).parent.parent / "docs/reconnect.md").read_text("utf-8")
+    code = re.search(r"^def is_final.*?(?=^client)", page, re.DOTALL | re.MULTILINE)[0]
+    namespace = dict(vars(ktorws))
+    exec(code, namespace)
+    policy = Reconnect(is_final=namespace["is_final"])
+    assert policy.is_final(closed(4401))
+    assert not policy.is_final(closed(1000))
+    assert policy.is_final(closed(1008))
+    assert policy.is_final(refused(401))
