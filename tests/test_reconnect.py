@@ -668,6 +668,7 @@ async def test_its_failure_is_a_failed_attempt_and_ends_the_session(asynchronous
     async with Program(accept, accept, closing(1000)) as program:
         loop = program.loop(on_connected=told_later if asynchronous else told)
         assert await program.run(collect(loop)) == []
+        await program.clock.advance(1)
         for peer in program.peers[:2]:
             assert peer.session.has_ended
     assert attempts == [1, 2, 3]
