@@ -31,6 +31,7 @@ from ktorws.exceptions import (
     ConnectionLostError,
     FrameTooBigError,
     HandshakeError,
+    HandshakeLostError,
     InvalidHandshakeError,
     InvalidTextError,
     OpenTimeoutError,
@@ -59,6 +60,7 @@ from ktorws.features.metrics import (
     SessionMetrics,
     WebSocketMetrics,
 )
+from ktorws.features.reconnect import Reconnect
 from ktorws.features.timeout import HttpTimeout
 from ktorws.features.user_agent import BrowserUserAgent, CurlUserAgent, UserAgent
 from ktorws.features.websockets import WebSockets
@@ -68,6 +70,7 @@ from ktorws.frame_type import FrameType
 from ktorws.http_message import HttpResponse
 from ktorws.ping_pong import PINGER_DISABLED
 from ktorws.receive_channel import ReceiveChannel
+from ktorws.reconnecting import Gap
 from ktorws.request import HttpRequest, HttpRequestBuilder
 from ktorws.send_channel import SendChannel
 from ktorws.serialization import (
@@ -110,7 +113,9 @@ __all__ = [
     "Frame",
     "FrameTooBigError",
     "FrameType",
+    "Gap",
     "HandshakeError",
+    "HandshakeLostError",
     "HttpClient",
     "HttpClientCall",
     "HttpClientEngine",
@@ -137,6 +142,7 @@ __all__ = [
     "ProxyConfig",
     "PydanticConverter",
     "ReceiveChannel",
+    "Reconnect",
     "RoundTrips",
     "SendChannel",
     "SessionCancelledError",

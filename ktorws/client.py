@@ -8,7 +8,6 @@ import functools
 from typing import (
     TYPE_CHECKING,
     Any,
-    Generic,
     ParamSpec,
     Self,
     TypedDict,
@@ -17,32 +16,36 @@ from typing import (
     cast,
 )
 
+from ktorws.attempts import Attempts, Pauses, Requests
 from ktorws.close_reason import CloseReason
-from ktorws.engines.base import HttpClientEngine, Opening
+from ktorws.engines.base import HttpClientEngine, Opening, check_capabilities
 from ktorws.exceptions import ConnectError, OpenTimeoutError
 from ktorws.features.base import HttpClientFeature, open_session, tell_failed
+from ktorws.features.reconnect import Reconnect
 from ktorws.features.redirect import HttpRedirect
 from ktorws.features.websockets import WebSockets
+from ktorws.reconnecting import ReconnectingSessions
 from ktorws.request import HttpRequestBuilder
+from ktorws.session_context import SessionContext
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Generator, Iterable
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Iterable
 
     from yarl import URL
 
+    from ktorws.attempts import UrlSource
     from ktorws.client_session import (
         ClientWebSocketSession,
         DefaultClientWebSocketSession,
     )
+    from ktorws.reconnecting import Gap
     from ktorws.request import Headers, Params
     from ktorws.session import WebSocketSession
 
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=HttpClientFeature)
-S = TypeVar("S", bound="ClientWebSocketSession")
 
 
 class RequestOptions(TypedDict, total=False):
@@ -68,50 +71,6 @@ class RequestOptions(TypedDict, total=False):
     subprotocols: Iterable[str]
     request: Callable[[HttpRequestBuilder], object] | None
     sock: socket.socket | None
-
-
-class SessionContext(Generic[S, R]):
-    """What ``client.ws(…)`` gives: ``async with`` it, or await it with a ``block``."""
-
-    def __init__(
-        self,
-        open_: Callable[[], Awaitable[S]],
-        block: Callable[[S], Awaitable[R]] | None,
-    ) -> None:
-        self._open = open_
-        self._block = block
-        self._session: S | None = None
-
-    async def __aenter__(self) -> S:
-        """Open the session."""
-        if self._block is not None:
-            raise TypeError("With a block, await the call instead of entering it")
-        if self._session is not None:
-            raise RuntimeError("A session context can be entered once only")
-        self._session = await self._open()
-        return self._session
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close it, as `WebSocketSession` does when its own block ends."""
-        if self._session is not None:
-            await self._session.__aexit__(kind, error, trace)
-
-    def __await__(self) -> Generator[Any, Any, R]:
-        return self._run().__await__()
-
-    async def _run(self) -> R:
-        block, self._block = self._block, None
-        if block is None:
-            raise TypeError(
-                "Use `async with`, or give a block, or await websocket_session()"
-            )
-        async with self as session:
-            return await block(session)
 
 
 class HttpClient:
@@ -144,6 +103,7 @@ class HttpClient:
                 raise TypeError(f"Not a feature: {feature!r}")
             self._features[type(feature)] = feature
         self._sessions: set[WebSocketSession] = set()
+        self._pauses = Pauses()
         self._used = False
         self._closed = False
 
@@ -239,6 +199,54 @@ class HttpClient:
         opened = await self._opener("ws", url, options, raw=False)()
         return cast("DefaultClientWebSocketSession", opened)
 
+    def ws_reconnecting(
+        self,
+        url: UrlSource | None = None,
+        *,
+        on_connected: Callable[[DefaultClientWebSocketSession, int], object]
+        | None = None,
+        block: Callable[[DefaultClientWebSocketSession, Gap | None], Awaitable[R]]
+        | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ReconnectingSessions[R]:
+        """Sessions one after the other, each with the `Gap` before it.
+
+        ::
+
+            async for connection in client.ws_reconnecting(url):
+                async with connection as (session, gap):
+                    ...
+
+        or ``await client.ws_reconnecting(…, block=f)``, with ``f(session, gap)``. The
+        session's loss ends the inner block, also as an error out of it, and another
+        session follows, as the options of `Reconnect` say. All else ends the loop: an
+        error of the block's own, which arrives unchanged; a block that leaves an open
+        session or closes it; a Close frame with code 1000. What is final is raised.
+        Cancelling it leaves nothing behind.
+
+        Args:
+            url: as for `ws`, or a function, async or not, that gives it. It is called
+                for each attempt, as are ``request`` and the features.
+            on_connected: called with the session and the number of the attempt, and
+                awaited if it can be, before the block is; to subscribe anew. What it
+                raises fails the attempt.
+            block: run for each session; its last result is what awaiting gives.
+            options: as for `ws`, but no ``sock``.
+        """
+        known = None if callable(url) else url
+        pattern, configure, sock = self._request("ws", known, options)
+        if sock is not None:
+            raise TypeError("A socket serves one session: ws_reconnecting takes none")
+        attempts = Attempts(
+            self.feature_or_none(Reconnect) or Reconnect(),
+            Requests(pattern, url, configure),
+            open_=lambda request: self._open(request, None, raw=False),
+            on_connected=on_connected,
+            pauses=self._pauses,
+            clock=lambda: self.engine.clock,
+        )
+        return ReconnectingSessions(attempts, block)
+
     def ws_raw(
         self,
         url: str | URL | None = None,
@@ -276,6 +284,7 @@ class HttpClient:
         Takes the sessions' ``close_timeout`` at most. Calling it again does nothing.
         """
         self._closed = True
+        self._pauses.end()
         reason = CloseReason(CloseReason.Codes.GOING_AWAY, "")
         try:
             await asyncio.gather(*(s.close(reason) for s in tuple(self._sessions)))
@@ -299,6 +308,19 @@ class HttpClient:
         self, scheme: str, url: str | URL | None, options: RequestOptions, *, raw: bool
     ) -> Callable[[], Awaitable[Any]]:
         """Check what can be checked at once; what it gives opens the session."""
+        request, configure, sock = self._request(scheme, url, options)
+        if configure is not None:
+            configure(request)
+        return lambda: self._open(request, sock, raw=raw)
+
+    def _request(
+        self, scheme: str, url: str | URL | None, options: RequestOptions
+    ) -> tuple[
+        HttpRequestBuilder,
+        Callable[[HttpRequestBuilder], object] | None,
+        socket.socket | None,
+    ]:
+        """Check the options; the request, who changes it, and a socket."""
         self.feature(WebSockets)
         self._check_open()
         if unknown := options.keys() - RequestOptions.__annotations__.keys():
@@ -307,9 +329,7 @@ class HttpClient:
         configure = parts.pop("request", None)
         sock = parts.pop("sock", None)
         request = HttpRequestBuilder.of(url, scheme=scheme, **cast("Any", parts))
-        if configure is not None:
-            cast("Callable[[HttpRequestBuilder], object]", configure)(request)
-        return lambda: self._open(request, cast("socket.socket | None", sock), raw=raw)
+        return request, cast("Any", configure), cast("socket.socket | None", sock)
 
     async def _open(
         self, request: HttpRequestBuilder, sock: socket.socket | None, *, raw: bool
@@ -326,7 +346,7 @@ class HttpClient:
             if sock is not None and opening is not None:
                 raise ConnectError("The socket given served the first attempt already")
             opening = Opening(request.build(), config, raw, sock)
-            _check_capabilities(self.engine, opening)
+            check_capabilities(self.engine, opening)
             self.engine.check(opening)
             return await self.engine.open(opening)
 
@@ -360,12 +380,6 @@ class HttpClient:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("The client is closed")
-
-
-def _check_capabilities(engine: HttpClientEngine, opening: Opening) -> None:
-    for name in opening.request.capabilities:
-        if name not in engine.capabilities:
-            raise ValueError(f"{engine.name} cannot honour the option {name}")
 
 
 def _engine(

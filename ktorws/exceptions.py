@@ -5,6 +5,7 @@ The second column is the close code that the peer is told.
 * `WebSocketError`
     * `HandshakeError`                    -     refused; carries the response
         * `InvalidHandshakeError`         -     the answer breaks HTTP or RFC 6455 §4
+            * `HandshakeLostError`        -     the connection ended before the answer
     * `ConnectError`                      -     no connection: DNS, TCP, TLS or proxy
     * `OpenTimeoutError`                  -     no session within ``open_timeout``
     * `ProtocolViolationError`            1002  the peer broke RFC 6455
@@ -74,6 +75,10 @@ class HandshakeError(WebSocketError):
 
 class InvalidHandshakeError(HandshakeError):
     """The answer is not HTTP/1.1, or breaks a rule of RFC 6455 §4."""
+
+
+class HandshakeLostError(InvalidHandshakeError, ConnectionError):
+    """The connection ended before the whole head of an answer had come."""
 
 
 class ConnectError(WebSocketError, ConnectionError):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ktorws.exceptions import InvalidHandshakeError
+from ktorws.exceptions import HandshakeLostError, InvalidHandshakeError
 from ktorws.http_message import HttpRequestHead, HttpResponse, RequestRefusedError
 
 MAX_HEAD_SIZE = 64 * 1024  # bytes; start line and headers together
@@ -223,11 +223,13 @@ class ResponseParser(HttpHeadParser):
         """Take note that the connection ended, which also ends an unbounded body.
 
         Raises:
-            InvalidHandshakeError: there was no complete head.
+            HandshakeLostError: there was no complete head.
         """
         if not self._head_complete:
             where = "within its head" if self._size else "before it"
-            self._refuse(f"Connection closed instead of a response, {where}")
+            raise HandshakeLostError(
+                f"Connection closed instead of a response, {where}"
+            )
         self._finish()
 
     def on_status(self, reason: bytes) -> None:

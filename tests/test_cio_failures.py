@@ -12,6 +12,7 @@ from ktorws import (
     CIO,
     ConnectError,
     HandshakeError,
+    HandshakeLostError,
     InvalidHandshakeError,
     OpenTimeoutError,
 )
@@ -215,7 +216,7 @@ async def test_a_connection_dropped_before_or_within_the_answer(
             await peer.rest()
 
     error = await failure_of(
-        script, InvalidHandshakeError, secure=secure, transport=transport
+        script, HandshakeLostError, secure=secure, transport=transport
     )
     assert error.response is None
 

@@ -31,7 +31,7 @@ FLOORS = [
     ),
     (4, "engines", "engines"),
     (4, "features", "features"),
-    (5, "client", "client"),
+    (5, "client", "client attempts reconnecting session_context"),
     (5, "server", "server"),
     (6, "testing", "testing"),
 ]

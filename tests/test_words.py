@@ -134,6 +134,7 @@ def test_the_codes_that_may_be_sent_are_those_of_rfc_6455_section_7_4():
         ("WebSocketError", None),
         ("HandshakeError", None),
         ("InvalidHandshakeError", None),
+        ("HandshakeLostError", None),
         ("ConnectError", None),
         ("OpenTimeoutError", None),
         ("ProtocolViolationError", 1002),
@@ -158,7 +159,7 @@ def test_each_error_has_its_close_code(name, code):
 
 
 def test_every_error_is_in_the_tree_of_the_docstring():
-    assert len(ERRORS) == 18
+    assert len(ERRORS) == 19
     for error in ERRORS:
         assert f"`{error.__name__}`" in exceptions.__doc__
 
@@ -173,6 +174,8 @@ def test_every_error_is_in_the_tree_of_the_docstring():
         ("PingTimeoutError", exceptions.ConnectionLostError),
         ("InvalidTextError", exceptions.ProtocolViolationError),
         ("InvalidHandshakeError", exceptions.HandshakeError),
+        ("HandshakeLostError", exceptions.InvalidHandshakeError),
+        ("HandshakeLostError", ConnectionError),
     ],
 )
 def test_errors_are_caught_as_their_kin(name, base):

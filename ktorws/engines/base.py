@@ -6,6 +6,7 @@ features, redirects and time limits are the client's affair.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     import socket
 
+    from ktorws.ping_pong import Clock
     from ktorws.request import HttpRequest
     from ktorws.session import WebSocketSession
     from ktorws.session_config import SessionConfig
@@ -95,3 +97,19 @@ class HttpClientEngine(ABC):
 
     async def close(self) -> None:  # noqa: B027  most hold nothing
         """Give back what the engine holds; sessions are closed before."""
+
+    @property
+    def clock(self) -> Clock:
+        """What its sessions' time goes by: the running loop, or a test's clock."""
+        return asyncio.get_running_loop()
+
+
+def check_capabilities(engine: HttpClientEngine, opening: Opening) -> None:
+    """Refuse a request that needs what the engine does not list.
+
+    Raises:
+        ValueError: names the capability.
+    """
+    for name in opening.request.capabilities:
+        if name not in engine.capabilities:
+            raise ValueError(f"{engine.name} cannot honour the option {name}")

@@ -116,6 +116,11 @@ class MockEngine(HttpClientEngine):
         errors = [task.exception() for task in tasks if not task.cancelled()]
         return [error for error in errors if isinstance(error, Exception)]
 
+    @property
+    def clock(self) -> Clock:
+        """The clock given, or the running loop."""
+        return super().clock if self._clock is None else self._clock
+
     async def __aenter__(self) -> Self:
         return self
 

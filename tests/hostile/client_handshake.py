@@ -7,6 +7,7 @@ from tests.octets import TEXT, close, frame
 from tests.scripted import KEY, accept_key, switching_protocols
 
 INVALID = "InvalidHandshakeError"
+INTERRUPTED = "HandshakeLostError"
 REFUSED = "HandshakeError"
 
 

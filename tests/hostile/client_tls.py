@@ -4,7 +4,7 @@ import asyncio
 
 from tests.certificates import server_context
 from tests.hostile.client_addresses import NO_CONNECTION
-from tests.hostile.client_handshake import INVALID
+from tests.hostile.client_handshake import INTERRUPTED
 from tests.hostile.client_refusals import QUICK, SLOW
 from tests.hostile.scenario import LOST, MEGABYTE, Scenario, discard, drip, pour
 from tests.hostile.tls_by_hand import TlsByHand
@@ -188,7 +188,7 @@ def _ends():
     yield Scenario(
         name="TLS: cut within the answer",
         script=_by_hand((), _cut_within_answer),
-        error=INVALID,
+        error=INTERRUPTED,
         **by_hand,
     )
 

@@ -18,6 +18,7 @@ WAYS = ("outcome", "late", "memory")
 NO_SESSION = {
     "ConnectError",
     "HandshakeError",
+    "HandshakeLostError",
     "InvalidHandshakeError",
     "OpenTimeoutError",
 }

@@ -21,6 +21,7 @@ from ktorws import (
     DefaultRequest,
     Deferred,
     Frame,
+    Gap,
     HandshakeError,
     HttpClient,
     HttpCookies,
@@ -30,7 +31,9 @@ from ktorws import (
     JsonConverter,
     Logging,
     LogLevel,
+    Reconnect,
     UserAgent,
+    WebSocketError,
     WebSockets,
     WebSocketSession,
     basic,
@@ -135,6 +138,38 @@ async def blocks(client: HttpClient) -> None:
     assert_type(await client.ws("ws://localhost/", block=handler), int)
     assert_type(await client.ws_raw("ws://localhost/", block=raw_handler), str)
     client.ws("ws://localhost/", block=no_handler)  # type: ignore[arg-type]
+
+
+async def reconnecting(client: HttpClient) -> None:
+    client.install(Reconnect, initial=0.5, max_time=timedelta(hours=1), max_attempts=3)
+    client.install(Reconnect, is_final=lambda error: isinstance(error, OSError))
+    client.install(Reconnect, initail=1)  # type: ignore[call-arg]
+    client.install(Reconnect, max_attempts="3")  # type: ignore[arg-type]
+
+    async def url() -> str:
+        return "ws://localhost/"
+
+    async def subscribe(session: DefaultClientWebSocketSession, attempt: int) -> None:
+        await session.send(str(attempt))
+
+    async def handler(session: DefaultClientWebSocketSession, gap: Gap | None) -> int:
+        return len(session.incoming) if gap is None else 0
+
+    async def forgetful(session: DefaultClientWebSocketSession) -> None:
+        await session.flush()
+
+    async for connection in client.ws_reconnecting(url, on_connected=subscribe):
+        connection.send("x")  # type: ignore[attr-defined]
+        async with connection as (session, gap):
+            assert_type(session, DefaultClientWebSocketSession)
+            assert_type(gap, Gap | None)
+            match gap:
+                case Gap(offline=seconds, cause=cause):
+                    assert_type(seconds, float)
+                    assert_type(cause, WebSocketError)
+    assert_type(await client.ws_reconnecting("ws://localhost/", block=handler), int)
+    client.ws_reconnecting("ws://localhost/", block=forgetful)  # type: ignore[arg-type]
+    client.ws_reconnecting("ws://localhost/", header={})  # type: ignore[call-arg]
 
 
 async def sessions(session: DefaultClientWebSocketSession) -> None:
