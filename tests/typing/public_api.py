@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, assert_type
 
 from ktorws import (
     CIO,
+    AioHttp,
     ChannelResult,
     ClientWebSocketSession,
     CloseReason,
@@ -28,6 +29,7 @@ from ktorws import (
 )
 
 if TYPE_CHECKING:
+    from ktorws import Misspelt  # type: ignore[attr-defined] # noqa: F401
     from ktorws.server import (
         DefaultWebSocketServerSession,
         WebSocketServer,
@@ -51,6 +53,8 @@ def features(client: HttpClient) -> None:
     client.install(CIO)  # type: ignore[arg-type]
     HttpClient("CIO")  # type: ignore[arg-type]
     HttpClient(CIO(connect_timeot=5))  # type: ignore[call-arg]
+    HttpClient(AioHttp)
+    HttpClient(AioHttp(preconfigured=client))  # type: ignore[arg-type]
     HttpClient(features=[WebSockets])  # type: ignore[list-item]
 
 
