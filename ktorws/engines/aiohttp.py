@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl as tls
 from typing import TYPE_CHECKING, ClassVar
 
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -35,7 +36,6 @@ except ModuleNotFoundError as missing:
     ) from None
 
 if TYPE_CHECKING:
-    import ssl as tls
     from collections.abc import AsyncIterator
 
     from aiohttp.client_proto import ResponseHandler
@@ -91,6 +91,8 @@ class AioHttp(HttpClientEngine):
     ) -> None:
         if not isinstance(preconfigured, aiohttp.ClientSession | None):
             raise TypeError(f"Not an aiohttp.ClientSession: {preconfigured!r}")
+        if not isinstance(ssl, tls.SSLContext | None):
+            raise TypeError(f"ssl must be an SSLContext, not {type(ssl).__name__}")
         if preconfigured is not None and ssl is not None:
             raise ValueError("ssl is the business of the preconfigured session")
         self._preconfigured = preconfigured
@@ -137,7 +139,7 @@ class AioHttp(HttpClientEngine):
         except aiohttp.InvalidURL:
             raise  # of a proxy: the caller's mistake
         except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
-            raise _translated(error, opening.stage) from error
+            raise _translated(error, opening.stage)  # noqa: B904  has its cause
 
     @contextlib.asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
@@ -244,11 +246,19 @@ async def _body_of(response: aiohttp.ClientResponse) -> bytes:
 
 def _translated(error: Exception, stage: str) -> WebSocketError:
     """What an error of aiohttp means."""
-    message = f"Failed while {stage}: {error or type(error).__name__}"
+    why = str(error) or type(error).__name__
+    cause: Exception | None = error
+    if isinstance(error, aiohttp.ClientResponseError):
+        why = f"{error.status} {error.message}"
+        cause = None  # it would show its URL, which of a proxy has the password
     if isinstance(error, _NO_CONNECTION):
-        return ConnectError(message)
-    if isinstance(error, TimeoutError):
-        return OpenTimeoutError(f"A time limit of aiohttp's passed while {stage}")
-    if isinstance(error, _NO_ANSWER):
-        return InvalidHandshakeError(message)
-    return ConnectError(message)
+        translated: WebSocketError = ConnectError(f"Failed while {stage}: {why}")
+    elif isinstance(error, TimeoutError):
+        translated = OpenTimeoutError(f"A limit of aiohttp's passed while {stage}")
+    elif isinstance(error, _NO_ANSWER):
+        translated = InvalidHandshakeError(f"Failed while {stage}: {why}")
+    else:
+        translated = ConnectError(f"Failed while {stage}: {why}")
+    translated.__cause__ = cause
+    translated.__suppress_context__ = True
+    return translated
