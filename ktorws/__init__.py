@@ -1,5 +1,8 @@
 """A Ktor-style WebSocket client for asyncio over a frame codec compiled from Cython."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from ktorws.channels import (
     ChannelConfig,
     ChannelOverflow,
@@ -82,6 +85,10 @@ from ktorws.serialization import (
 from ktorws.session import WebSocketSession
 from ktorws.session_statistics import SessionStatistics
 from ktorws.version import __version__
+
+if TYPE_CHECKING:
+    # Not in __all__: whoever imports everything need not have every extra.
+    from ktorws.engines.aiohttp import AioHttp as AioHttp
 
 __all__ = [
     "CIO",
@@ -170,3 +177,13 @@ __all__ = [
     "bounded",
     "unlimited",
 ]
+
+#: What needs an extra, and is imported when it is used: its name and its module.
+_EXTRAS = {"AioHttp": "ktorws.engines.aiohttp"}
+
+if not TYPE_CHECKING:  # a checker would take any name for one of these
+
+    def __getattr__(name: str) -> object:
+        if name in _EXTRAS:
+            return getattr(importlib.import_module(_EXTRAS[name]), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,14 +108,20 @@ class ClientHandshake:
             lines.append(("User-Agent", USER_AGENT))
         if "Accept" not in headers:
             lines.append(("Accept", "*/*"))
+        lines += self.headers()
+        return head_octets(f"{request.method} {request.target} HTTP/1.1", lines)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What makes the request one for a session, besides the caller's headers."""
         # Some servers compare "Upgrade" letter by letter, capital included.
-        lines += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
+        lines = [("Upgrade", "websocket"), ("Connection", "Upgrade")]
         lines += [("Sec-WebSocket-Key", self.key), ("Sec-WebSocket-Version", VERSION)]
-        if request.subprotocols:
-            lines.append(("Sec-WebSocket-Protocol", ", ".join(request.subprotocols)))
+        if self.request.subprotocols:
+            subprotocols = ", ".join(self.request.subprotocols)
+            lines.append(("Sec-WebSocket-Protocol", subprotocols))
         if extensions := offer(self.extensions):
             lines.append(("Sec-WebSocket-Extensions", extensions))
-        return head_octets(f"{request.method} {request.target} HTTP/1.1", lines)
+        return lines
 
     def verify(self, response: HttpResponse) -> Negotiated:
         """What was agreed on, if the server opened a session (RFC 6455 §4.1).

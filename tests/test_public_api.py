@@ -18,7 +18,7 @@ STUB = Path(ktorws.__file__).with_name("_frame.pyi")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-NAMES = sorted(ktorws.__all__)
+NAMES = sorted({*ktorws.__all__, *ktorws._EXTRAS})
 SERVER_NAMES = [
     "DefaultWebSocketServerSession",
     "ServerCall",
@@ -122,7 +122,7 @@ def test_what_the_package_imports_from_itself_is_public_and_the_reverse():
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert imported == set(ktorws.__all__)
+    assert imported - {"TYPE_CHECKING"} == set(NAMES)
 
 
 def test_every_error_is_public():

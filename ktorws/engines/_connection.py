@@ -46,11 +46,18 @@ class _Gone(asyncio.Transport):
     def is_closing(self) -> bool:
         return True
 
-    def abort(self) -> None:
+    def can_write_eof(self) -> bool:
+        return False
+
+    def _ignore(self, *_: object, **__: object) -> None:
         pass
 
+    set_protocol = pause_reading = resume_reading = _ignore
+    write = close = abort = _ignore
 
-_GONE = _Gone()
+
+#: For a connection whose transport ended before it was opened.
+GONE = _Gone()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -277,7 +284,7 @@ class Connection(asyncio.BufferedProtocol):
         self._session.connection_lost(error)
         # Session and connection refer to each other: what is large (asyncio's TLS has
         # a buffer of 256 KiB) would stay until the garbage collector finds them.
-        self._transport = self._reading = _GONE
+        self._transport = self._reading = GONE
         if self._silence is not None:
             self._silence.cancel()
         self._decoder.clear()

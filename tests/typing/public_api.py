@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_type
 from ktorws import (
     CIO,
     AcceptAllCookiesStorage,
+    AioHttp,
     Auth,
     BearerTokens,
     BrowserUserAgent,
@@ -43,6 +44,7 @@ from ktorws import (
 )
 
 if TYPE_CHECKING:
+    from ktorws import Misspelt  # type: ignore[attr-defined] # noqa: F401
     from ktorws.server import (
         DefaultWebSocketServerSession,
         WebSocketServer,
@@ -66,6 +68,8 @@ def features(client: HttpClient) -> None:
     client.install(CIO)  # type: ignore[arg-type]
     HttpClient("CIO")  # type: ignore[arg-type]
     HttpClient(CIO(connect_timeot=5))  # type: ignore[call-arg]
+    HttpClient(AioHttp)
+    HttpClient(AioHttp(preconfigured=client))  # type: ignore[arg-type]
     HttpClient(features=[WebSockets])  # type: ignore[list-item]
 
 
