@@ -4,7 +4,9 @@ import contextlib
 import socket
 from typing import ClassVar
 
-from ktorws import CIO
+import aiohttp
+
+from ktorws import CIO, AioHttp
 from ktorws.testing import MockEngine, scripted_server
 from tests.certificates import client_context, server_context
 from tests.engines import promises
@@ -75,6 +77,27 @@ class OfCIO(Adapter):
             await engine.close()
 
 
+class OfAioHttp(Adapter):
+    """With a session of its own for each handshake, or with one of the user's."""
+
+    limits: ClassVar = {"sock": "aiohttp connects its sockets itself"}
+
+    def __init__(self, *, secure=False, preconfigured=False):
+        kind = "preconfigured" if preconfigured else "plain"
+        self.name = f"AioHttp-{kind}-{'tls' if secure else 'tcp'}"
+        self.secure = secure
+        self._preconfigured = preconfigured
+
+    @contextlib.asynccontextmanager
+    async def engine(self):
+        if self._preconfigured:
+            connector = aiohttp.TCPConnector(ssl=client_context())
+            async with aiohttp.ClientSession(connector=connector) as session:
+                yield AioHttp(preconfigured=session)
+        else:
+            yield AioHttp(ssl=client_context())
+
+
 class OfMockEngine(Adapter):
     name = "MockEngine"
     limits: ClassVar = {
@@ -98,5 +121,8 @@ ADAPTERS = [
     OfCIO("asyncio", secure=True),
     OfCIO("aiofastnet", secure=False),
     OfCIO("aiofastnet", secure=True),
+    OfAioHttp(secure=False),
+    OfAioHttp(secure=True),
+    OfAioHttp(secure=True, preconfigured=True),
     OfMockEngine(),
 ]
