@@ -15,6 +15,7 @@ from ktorws import (
     AioHttp,
     ConnectError,
     HandshakeError,
+    HandshakeLostError,
     InvalidHandshakeError,
     OpenTimeoutError,
 )
@@ -187,7 +188,7 @@ async def test_a_connection_dropped_before_or_within_the_answer(end, sent, secur
         if end == "reset":
             peer.reset()
 
-    error = await failure_of(script, InvalidHandshakeError, secure=secure)
+    error = await failure_of(script, HandshakeLostError, secure=secure)
     assert error.response is None
 
 
