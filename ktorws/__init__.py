@@ -21,6 +21,7 @@ from ktorws.deflate import WebSocketDeflateExtension
 from ktorws.deflate_parameters import DeflateParameters
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
+from ktorws.engines.js import Js
 from ktorws.engines.mock import MockClock, MockEngine, MockPeer
 from ktorws.exceptions import (
     ChannelOverflowError,
@@ -98,6 +99,7 @@ __all__ = [
     "HttpResponse",
     "InvalidHandshakeError",
     "InvalidTextError",
+    "Js",
     "JsonConverter",
     "MockClock",
     "MockEngine",

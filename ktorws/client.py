@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import sys
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -119,8 +120,8 @@ class HttpClient:
     An async context manager. Belongs to one event loop.
 
     Args:
-        engine: an engine or its class, such as `CIO`, the default. One that is given
-            as an object stays open when the client is closed.
+        engine: an engine or its class, such as `CIO`, the default (`Js` in a browser).
+            One that is given as an object stays open when the client is closed.
         features: those to install, made already; `install` makes and adds others.
         follow_redirects: follow redirects of the handshake, 10 at most.
     """
@@ -361,7 +362,11 @@ def _engine(
     if isinstance(engine, HttpClientEngine):
         return engine
     if engine is None:
-        from ktorws.engines.cio import CIO  # noqa: PLC0415  not where another serves
+        if sys.platform == "emscripten":
+            from ktorws.engines.js import Js  # noqa: PLC0415  not where another serves
+
+            return Js()
+        from ktorws.engines.cio import CIO  # noqa: PLC0415
 
         return CIO()
     if isinstance(engine, type) and issubclass(engine, HttpClientEngine):

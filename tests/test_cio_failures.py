@@ -352,7 +352,7 @@ async def test_the_system_giving_up_is_not_told_as_our_own_limit(monkeypatch):
     async def give_up(*_, **__):
         raise TimeoutError(110, "Connection timed out")
 
-    monkeypatch.setattr(cio.aiohappyeyeballs, "start_connection", give_up)
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", give_up)
     error = await failure("ws://127.0.0.1:9/", ConnectError)
     assert "after 5.0 s" not in str(error)
     assert "Connection timed out" in str(error)

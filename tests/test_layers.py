@@ -177,6 +177,7 @@ def test_nothing_comes_from_elsewhere_but_what_is_declared(path):
     extras = {
         "ktorws.engines._transports": {"aiofastnet"},
         "ktorws.engines.aiohttp": {"aiohttp"},
+        "ktorws.engines.js": BROWSER,
         "ktorws.serialization": {"msgspec", "pydantic", "pydantic_core"},
     }
     allowed = declared | extras.get(module_of(path), set())

@@ -9,8 +9,6 @@ import socket
 import ssl as tls
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import aiohappyeyeballs
-
 from ktorws.client_session import (
     ClientWebSocketSession,
     DefaultClientWebSocketSession,
@@ -110,6 +108,8 @@ class CIO(HttpClientEngine):
             raise ConnectError(f"{what} while {opening.stage}{why}") from error
 
     async def _connect_tcp(self, opening: Opening) -> socket.socket:
+        import aiohappyeyeballs  # noqa: PLC0415  no dependency where Js serves
+
         request = opening.request
         opening.stage = f"looking up {request.host}"
         addresses = await _addresses(request.host, request.port)
