@@ -17,8 +17,9 @@ BUILD   := $(or $(KTORWS_BUILD),release)
 BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
 COPIED  := ktorws tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
+PURE    := micropip multidict "yarl >= 1.18" propcache idna
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
-OWN_TARGET  := $(foreach part,stress leaks hostile faults,--ignore=tests/$(part))
+OWN_TARGET  := $(foreach part,stress leaks hostile faults browser,--ignore=tests/$(part))
 
 # The tests fail, rather than run on the plain codec alone, when the compiled one
 # was asked for and is not there.
@@ -32,6 +33,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install build demo test interop interop-all stress leaks hostile faults check lint types stubs \
+        test-browser browser \
         bench bench-micro instructions format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -84,6 +86,13 @@ hostile: $(BUILT) $(VENV)/group-test ## peers and callers that mean harm
 faults: $(BUILT) $(VENV)/group-test ## real network faults; needs root and network namespaces
 	$(call say,Running the tests with network faults)
 	@$(PY) -m pytest tests/faults $(ARGS)
+
+test-browser: $(BUILT) $(VENV)/group-test build/browser/installed build/browser/wheels/built ## the Js engine, in Node and in Chromium
+	$(call say,Running the tests of the Js engine)
+	@NODE_PATH=$(CURDIR)/build/browser/node_modules $(PY) -m pytest tests/browser $(ARGS)
+
+browser: $(BUILT) build/browser/installed build/browser/wheels/built ## a page that talks by ktorws, to open yourself
+	@$(PY) examples/browser/serve.py $(ARGS)
 
 check: lint types stubs ## lint, types and stubs
 
@@ -202,3 +211,18 @@ build/node/installed:
 	else \
 	  echo '==> There is no npm: the tests with Node are skipped'; \
 	fi
+
+# Pyodide and what drives it; Chromium where Debian's packages can be installed.
+build/browser/installed: tests/browser/install.sh
+	@sh tests/browser/install.sh build/browser
+	@touch $@
+
+# The pure wheel, and beside it what micropip installs with it.
+build/browser/wheels/built: $(VENV)/created $(wildcard ktorws/*.py ktorws/*/*.py) pyproject.toml
+	$(call say,Building the pure wheel for Pyodide)
+	$(call copy,build/browser/tree)
+	@rm -rf build/browser/wheels
+	$(call quietly,cd build/browser/tree && KTORWS_BUILD=pure $(PY) -m pip wheel --no-deps --wheel-dir ../wheels .)
+	$(call quietly,$(PY) -m pip download --no-deps --only-binary :all: --platform any --python-version 3.14 --dest build/browser/wheels $(PURE))
+	@rm -rf build/browser/tree
+	@touch $@

@@ -7,6 +7,7 @@ import functools
 import ipaddress
 import socket
 import ssl as tls
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ktorws.client_session import (
@@ -25,6 +26,8 @@ from ktorws.http_head import ResponseParser
 if TYPE_CHECKING:
     from ktorws.http_message import HttpResponse
     from ktorws.session import WebSocketSession
+
+_IN_A_BROWSER = sys.platform == "emscripten"
 
 #: Seconds to wait for the rest of a refusal's body.
 BODY_TIMEOUT = 1.0
@@ -50,6 +53,7 @@ class CIO(HttpClientEngine):
     Raises:
         ValueError: an option's value is no good.
         ModuleNotFoundError: ``"aiofastnet"`` is not installed.
+        RuntimeError: this is a browser.
     """
 
     name: ClassVar[str] = "CIO"
@@ -65,6 +69,8 @@ class CIO(HttpClientEngine):
         unix_socket: str | None = None,
         transport: str = "auto",
     ) -> None:
+        if _IN_A_BROWSER:
+            raise RuntimeError("CIO needs sockets, and a browser has none: use Js")
         if connect_timeout is not None and not connect_timeout > 0:
             raise ValueError(f"connect_timeout must be above 0, not {connect_timeout}")
         if ssl is not None and not isinstance(ssl, tls.SSLContext):
