@@ -36,5 +36,5 @@ async def test_the_conversation_is_held_with_a_server_that_is_not_ours(engine):
 
 
 def test_js_says_where_it_works_and_what_to_use_instead():
-    with pytest.raises(RuntimeError, match="Js is for Pyodide.* use CIO here"):
+    with pytest.raises(RuntimeError, match=r"Js is for Pyodide.* use CIO here"):
         Js()

@@ -8,9 +8,8 @@
 
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openChromium } from "./chromium.mjs";
 
 const require = createRequire(join(process.env.NODE_PATH, ".."));
 const [kind, base] = process.argv.slice(2);
@@ -41,15 +40,7 @@ async function inNode() {
 }
 
 async function inChromium() {
-  const { chromium } = require("playwright-core");
-  const profile = mkdtempSync(join(tmpdir(), "ktorws-chromium-"));
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-      "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ],
-  });
+  const { context, close } = await openChromium();
   const page = await context.newPage();
   page.on("pageerror", (error) => console.error(`In the page: ${error}`));
   await page.goto(`${base}/config.json`);
@@ -57,13 +48,7 @@ async function inChromium() {
     base: ${JSON.stringify(base)},
     loadPyodide: async () => (await import("/pyodide/pyodide.mjs")).loadPyodide(),
   })`);
-  return {
-    run: (job) => page.evaluate((job) => globalThis.runJob(job), job),
-    end: async () => {
-      await context.close();
-      rmSync(profile, { recursive: true, force: true });
-    },
-  };
+  return { run: (job) => page.evaluate((job) => globalThis.runJob(job), job), end: close };
 }
 
 const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

@@ -10,7 +10,7 @@ from tests.browser.hosts import ROOT
 
 INSIDE = "tests.browser.inside"
 SOURCE = (ROOT / "tests/browser/inside.py").read_text("utf-8")
-HELPERS = {"raised"}
+HELPERS = {"raised", "refused"}
 NAMES = [
     node.name
     for node in ast.parse(SOURCE).body
