@@ -48,7 +48,7 @@ copy    = @rm -rf $(1) && mkdir -p $(1) && cp -R $(COPIED) $(1)/ && \
 help: ## list the commands
 	@echo 'usage: make COMMAND [PYTHON=python3.13] [ARGS="-k ping"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BUILT) $(VENV)/group-dev ## make .venv with ktorws (editable) and every tool
 

@@ -52,7 +52,7 @@ class Js(HttpClientEngine):
 
     Whatever keeps a browser from connecting is a `ConnectError` that does not say
     what: a browser keeps it to itself. Options that it cannot honour are refused by
-    `check`. `docs/engines.md` has all limits.
+    `check`. `docs/engines-js.md` has all limits.
 
     Raises:
         RuntimeError: there is no WebSocket here.

@@ -41,6 +41,7 @@ class Far:
             scripted(self._at_once) as at_once,
             scripted(self._silent) as silent,
             scripted(self._cut) as cut,
+            scripted(self._odd_close) as odd_close,
         ):
             ours = f"ws://127.0.0.1:{self.server.port}"
             yield {
@@ -49,6 +50,7 @@ class Far:
                 "at_once": at_once.url(),
                 "silent": silent.url(),
                 "cut": cut.url(),
+                "odd_close": odd_close.url(),
             }
 
     async def _echo(self, session):
@@ -92,6 +94,9 @@ class Far:
         await peer.head()
         await peer.rest()
         self.gone.set()
+
+    async def _odd_close(self, peer):
+        await peer.accept(then=close(2999))
 
     async def _cut(self, peer):
         """End without a Close, behind three frames."""

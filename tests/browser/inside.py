@@ -24,9 +24,11 @@ from ktorws import (
     HttpClient,
     Js,
     OpenTimeoutError,
+    ProtocolViolationError,
     UnsupportedFrameTypeError,
     WebSocketChannelsConfig,
     WebSocketDeflateExtension,
+    WebSocketError,
     WebSockets,
     bounded,
     unlimited,
@@ -120,6 +122,14 @@ async def a_connection_that_is_cut_is_a_loss_behind_what_arrived(far):
     assert (await session.close_reason).code == CloseReason.Codes.CLOSED_ABNORMALLY
 
 
+async def a_close_code_that_nobody_may_send_is_no_close(far):
+    session = await client().websocket_session(far["odd_close"])
+    error = await raised(WebSocketError, session.incoming.receive())
+    # Chromium tells the code, and Node's ws refuses it itself.
+    assert type(error) in {ProtocolViolationError, ConnectionLostError}, error
+    await session.wait_closed()
+
+
 async def codes_that_a_program_may_use_arrive_and_the_others_as_none(far):
     url = f"{far['base']}/raw"
     reasons = [
@@ -144,6 +154,8 @@ async def what_keeps_a_browser_from_connecting_is_a_connect_error(far):
     for url in (f"{far['base']}/nothing/here", far["dead"], "ws://127.0.0.1:6000/"):
         error = await raised(ConnectError, client().websocket_session(url))
         assert f"Failed while waiting for the browser to open {url}" in str(error)
+    opening = client().websocket_session(far["echo"], subprotocols=["unknown"])
+    await raised(ConnectError, opening)
 
 
 async def a_server_that_never_answers_is_left_after_the_open_timeout(far):
