@@ -6,7 +6,15 @@ import pytest
 
 from tests.browser.hosts import ROOT, Host, why_not
 
-FILES = ["tests/conversation.py", "tests/browser/inside.py"]
+FILES = [
+    "tests/conversation.py",
+    "tests/browser/inside.py",
+    "tests/browser/promised.py",
+    *(
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests/engines/promises").glob("*.py")
+    ),
+]
 
 
 def serve():
