@@ -218,11 +218,11 @@ build/browser/installed: tests/browser/install.sh
 	@touch $@
 
 # The pure wheel, and beside it what micropip installs with it.
-build/browser/wheels/built: $(VENV)/created $(wildcard ktorws/*.py ktorws/*/*.py) pyproject.toml
+build/browser/wheels/built: $(VENV)/installed $(wildcard ktorws/*.py ktorws/*/*.py) pyproject.toml
 	$(call say,Building the pure wheel for Pyodide)
 	$(call copy,build/browser/tree)
 	@rm -rf build/browser/wheels
-	$(call quietly,cd build/browser/tree && KTORWS_BUILD=pure $(PY) -m pip wheel --no-deps --wheel-dir ../wheels .)
+	$(call quietly,cd build/browser/tree && KTORWS_BUILD=pure $(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir ../wheels .)
 	$(call quietly,$(PY) -m pip download --no-deps --only-binary :all: --platform any --python-version 3.14 --dest build/browser/wheels $(PURE))
 	@rm -rf build/browser/tree
 	@touch $@

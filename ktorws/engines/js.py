@@ -62,7 +62,7 @@ class Js(HttpClientEngine):
 
     def __init__(self) -> None:
         try:
-            import js  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+            import js  # noqa: PLC0415  Pyodide's
         except ModuleNotFoundError:
             raise RuntimeError(
                 "Js is for Pyodide, in a browser or in Node: use CIO here"
@@ -82,7 +82,8 @@ class Js(HttpClientEngine):
 
     async def open(self, opening: Opening) -> WebSocketSession:
         """A session over a WebSocket of its own."""
-        opening.stage = f"waiting for the browser to open {opening.request.url}"
+        request = opening.request
+        opening.stage = f"waiting for the browser to reach {request.host_header}"
         connection = JsConnection(asyncio.get_running_loop(), opening)
         connection.connect(self._constructor)
         try:
@@ -140,11 +141,7 @@ class JsConnection:
         Raises:
             ConnectError: the browser refuses the URL or the page's wish to use it.
         """
-        from pyodide.ffi import (  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
-            JsException,
-            create_proxy,
-            to_js,
-        )
+        from pyodide.ffi import JsException, create_proxy, to_js  # noqa: PLC0415
 
         request = self._opening.request
         try:
@@ -152,7 +149,9 @@ class JsConnection:
                 str(request.url), to_js(list(request.subprotocols))
             )
         except JsException as error:  # the port is blocked, or the page came by https
-            raise ConnectError(f"The browser refuses {request.url}: {error}") from error
+            raise ConnectError(
+                f"Failed while {self._opening.stage}: {error.name}"
+            ) from error
         socket.binaryType = "arraybuffer"
         self._socket = socket
         self._to_js = to_js

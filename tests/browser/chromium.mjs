@@ -15,6 +15,7 @@ export async function openChromium() {
     args: [
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
       "--disable-background-networking", "--disable-component-update", "--disable-sync",
+      "--ignore-certificate-errors", // the tests' certificates are their own
     ],
   });
   const close = async () => {

@@ -5,6 +5,7 @@ import contextlib
 
 from ktorws import CloseReason, Frame, WebSocketDeflateExtension, WebSockets
 from ktorws.server import WebSocketServer
+from tests.certificates import server_context
 from tests.conversation import PATH
 from tests.octets import CLOSE, TEXT, close, frame
 from tests.scripted import scripted
@@ -23,6 +24,8 @@ class Far:
     def __init__(self):
         deflate = [WebSocketDeflateExtension.install()]
         self.server = WebSocketServer(websockets=WebSockets(extensions=deflate))
+        self.secure = WebSocketServer(ssl=server_context())
+        self.secure.websocket(PATH)(self._echo)
         self.closes = []
         self.gone = asyncio.Event()
         self.released = asyncio.Event()
@@ -42,6 +45,8 @@ class Far:
             scripted(self._silent) as silent,
             scripted(self._cut) as cut,
             scripted(self._odd_close) as odd_close,
+            scripted(self._moved) as moved,
+            self.secure,
         ):
             ours = f"ws://127.0.0.1:{self.server.port}"
             yield {
@@ -51,6 +56,8 @@ class Far:
                 "silent": silent.url(),
                 "cut": cut.url(),
                 "odd_close": odd_close.url(),
+                "moved": moved.url(),
+                "secure": f"wss://localhost:{self.secure.port}{PATH}",
             }
 
     async def _echo(self, session):
@@ -97,6 +104,14 @@ class Far:
 
     async def _odd_close(self, peer):
         await peer.accept(then=close(2999))
+
+    async def _moved(self, peer):
+        await peer.head()
+        target = f"ws://127.0.0.1:{self.server.port}{PATH}"
+        await peer.send(
+            f"HTTP/1.1 302 Found\r\nLocation: {target}\r\n"
+            "Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
 
     async def _cut(self, peer):
         """End without a Close, behind three frames."""

@@ -63,7 +63,12 @@ class Host:
             ["node", str(HERE / "host.mjs"), kind, base],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"NODE_PATH": str(MODULES)},
+            env=os.environ
+            | {
+                "NODE_PATH": str(MODULES),
+                "NODE_TLS_REJECT_UNAUTHORIZED": "0",  # the certificates are the tests'
+                "NODE_NO_WARNINGS": "1",
+            },
             encoding="utf-8",
         )
         self._reader = threading.Thread(target=self._read, daemon=True)

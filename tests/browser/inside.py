@@ -84,6 +84,19 @@ async def text_and_octets_go_and_come_unchanged(far):
             assert await session.incoming.receive() == Frame.Binary(data)
 
 
+async def a_secure_server_is_spoken_to(far):
+    async with client().wss(far["secure"]) as session:
+        assert session.call.request.secure
+        await session.send("Hello")
+        assert (await session.incoming.receive()).read_text() == "Hello"
+
+
+async def a_url_that_the_browser_does_not_take_is_a_connect_error(far):
+    opening = client().websocket_session("ws://[fe80::1%25lo]:1/")
+    error = await raised(ConnectError, opening)
+    assert str(error).endswith(": SyntaxError"), error
+
+
 async def a_subprotocol_is_agreed_on_and_little_else_is_told(far):
     url = f"{far['base']}/chat"
     async with client().ws(url, subprotocols=["other", "chat"]) as session:
@@ -151,9 +164,13 @@ async def codes_that_a_program_may_use_arrive_and_the_others_as_none(far):
 
 
 async def what_keeps_a_browser_from_connecting_is_a_connect_error(far):
-    for url in (f"{far['base']}/nothing/here", far["dead"], "ws://127.0.0.1:6000/"):
+    refused_path = f"{far['base']}/nothing/here?token=secret"
+    for url in (refused_path, far["dead"], far["moved"], "ws://127.0.0.1:6000/"):
         error = await raised(ConnectError, client().websocket_session(url))
-        assert f"Failed while waiting for the browser to open {url}" in str(error)
+        reached = url.removeprefix("ws://").partition("/")[0]
+        told = f"Failed while waiting for the browser to reach {reached}: "
+        assert str(error).startswith(told), error
+        assert "secret" not in str(error)
     opening = client().websocket_session(far["echo"], subprotocols=["unknown"])
     await raised(ConnectError, opening)
 

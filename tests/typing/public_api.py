@@ -21,6 +21,7 @@ from ktorws import (
     HttpClient,
     HttpRequest,
     HttpResponse,
+    Js,
     JsonConverter,
     WebSockets,
     WebSocketSession,
@@ -49,6 +50,7 @@ def features(client: HttpClient) -> None:
     client.install(WebSockets, content_converter=JsonConverter)  # type: ignore[arg-type]
     client.install(WebSockets(ping_interval=20))  # type: ignore[arg-type]
     client.install(CIO)  # type: ignore[arg-type]
+    HttpClient(Js)
     HttpClient("CIO")  # type: ignore[arg-type]
     HttpClient(CIO(connect_timeot=5))  # type: ignore[call-arg]
     HttpClient(features=[WebSockets])  # type: ignore[list-item]
