@@ -148,7 +148,7 @@ class JsConnection:
             socket = constructor.new(
                 str(request.url), to_js(list(request.subprotocols))
             )
-        except JsException as error:  # the port is blocked, or the page came by https
+        except JsException as error:  # a bad URL, or ws in a page that came by https
             raise ConnectError(
                 f"Failed while {self._opening.stage}: {error.name}"
             ) from error
@@ -162,10 +162,8 @@ class JsConnection:
 
     def abandon(self) -> None:
         """Leave nothing behind when nobody waits for the session any more."""
-        if not self._listeners:  # never connected, or closed already
-            return
-        if self.opened.cancelled() or not self.opened.done():
-            self.opened.cancel()
+        self.opened.cancel()
+        if self.opened.cancelled():
             self._socket.close()
         elif self.opened.exception() is None:
             self._session.cancel()

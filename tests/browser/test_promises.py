@@ -21,6 +21,7 @@ class OfJs(Adapter):
 
     limits: ClassVar = {
         "channels": "a browser does not stop reading",
+        "dropping a connection": "an abandoned connection is the browser's",
         "every close code": "a program may send 1000 and 3000 to 4999 only",
         "extensions": "a browser agrees on its own",
         "headers": "a browser sends none but its own",
@@ -33,27 +34,18 @@ class OfJs(Adapter):
         "stopping the peer": "a browser does not stop reading",
         "telling what a peer broke": "a browser tells of a loss only",
         "telling what is wrong with an answer": "a browser does not say why",
-        "waiting for a slow peer": "test_js has it: here incoming suspends as well",
     }
-    #: Promises of which one part is a limit.
-    parts: ClassVar = {
-        "a_peer_that_never_answers_a_close_is_left": (
-            "the session ends, but the connection is the browser's"
-        ),
-        "a_message_beyond_max_frame_size_ends_the_session": (
-            "test_js has it: a program cannot send 1009"
-        ),
-    }
+    #: Where Chromium opens one connection to a host and port at a time.
     chromiums: ClassVar = {
         "a_cancelled_opening_leaves_nothing": (
-            "test_js has it: Chromium opens one connection to a port at a time"
+            "its second connection waits for the first; test_js has it otherwise"
         ),
     }
 
     def __init__(self, host):
         self.name = f"Js-{host.kind}"
         self.host = host
-        self.partly = self.parts | (self.chromiums if host.kind == "chromium" else {})
+        self.alone = self.chromiums if host.kind == "chromium" else {}
 
     async def hold(self, name):
         async with self.far_side() as (base, dead):
@@ -70,8 +62,8 @@ async def test_a_promise_is_held(name, host):
     adapter = OfJs(host)
     for need in sorted(PROMISES[name].needs & adapter.limits.keys()):
         pytest.skip(f"{adapter}, {need}: {adapter.limits[need]}")
-    if name in adapter.partly:
-        pytest.skip(f"{adapter}: {adapter.partly[name]}")
+    if name in adapter.alone:
+        pytest.skip(f"{adapter}: {adapter.alone[name]}")
     await adapter.hold(name)
 
 
@@ -88,4 +80,4 @@ async def test_an_option_is_honoured_or_refused_by_name(option, host):
 
 def test_limits_are_ones_that_a_promise_or_an_option_has():
     assert OfJs.limits.keys() <= LIMITS | OPTIONS.keys()
-    assert OfJs.parts.keys() | OfJs.chromiums.keys() <= PROMISES.keys()
+    assert OfJs.chromiums.keys() <= PROMISES.keys()
