@@ -18,7 +18,9 @@ BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
 COPIED  := ktorws pytest_ktorws.py tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
-OWN_TARGET  := $(foreach part,stress leaks hostile faults,--ignore=tests/$(part))
+OWN_TARGET  := $(foreach part,stress leaks hostile faults browser,--ignore=tests/$(part))
+
+PURE    := micropip multidict "yarl >= 1.18" propcache idna
 
 # Debian's: proxies to go through, and what servers of other languages are made of.
 FRONTS  := haproxy nginx-light
@@ -37,6 +39,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .PHONY: help install build demo test interop interop-all stress leaks hostile proxies faults soak check lint types stubs \
+        test-browser browser \
         bench bench-micro instructions format sanitize fuzz valgrind compliance cover wheel clean
 
 say     = @echo '==> $(1)'
@@ -51,7 +54,7 @@ copy    = @rm -rf $(1) && mkdir -p $(1) && cp -R $(COPIED) $(1)/ && \
 help: ## list the commands
 	@echo 'usage: make COMMAND [PYTHON=python3.13] [ARGS="-k ping"]'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(BUILT) $(VENV)/group-dev ## make .venv with ktorws (editable) and every tool
 
@@ -100,6 +103,12 @@ faults: $(BUILT) $(VENV)/group-test ## real network faults; needs root and netwo
 soak: $(BUILT) $(VENV)/group-test ## two minutes of mixed traffic with faults; ARGS="--minutes 60"
 	$(call say,Soaking)
 	@$(PY) tests/faults/soak.py $(ARGS)
+test-browser: $(BUILT) $(VENV)/group-test build/browser/installed build/browser/wheels/built ## the Js engine, in Node and in Chromium
+	$(call say,Running the tests of the Js engine)
+	@NODE_PATH=$(CURDIR)/build/browser/node_modules $(PY) -m pytest tests/browser $(ARGS)
+
+browser: $(BUILT) build/browser/installed build/browser/wheels/built ## a page that talks by ktorws, to open yourself
+	@$(PY) examples/browser/serve.py $(ARGS)
 
 check: lint types stubs ## lint, types and stubs
 
@@ -220,3 +229,18 @@ build/node/installed:
 	else \
 	  echo '==> There is no npm: the tests with Node are skipped'; \
 	fi
+
+# Pyodide and what drives it; Chromium where Debian's packages can be installed.
+build/browser/installed: tests/browser/install.sh
+	@sh tests/browser/install.sh build/browser
+	@touch $@
+
+# The pure wheel, and beside it what micropip installs with it.
+build/browser/wheels/built: $(VENV)/installed $(wildcard ktorws/*.py ktorws/*/*.py) pyproject.toml
+	$(call say,Building the pure wheel for Pyodide)
+	$(call copy,build/browser/tree)
+	@rm -rf build/browser/wheels
+	$(call quietly,cd build/browser/tree && KTORWS_BUILD=pure $(PY) -m pip wheel --no-build-isolation --no-deps --wheel-dir ../wheels .)
+	$(call quietly,$(PY) -m pip download --no-deps --only-binary :all: --platform any --python-version 3.14 --dest build/browser/wheels $(PURE))
+	@rm -rf build/browser/tree
+	@touch $@

@@ -24,6 +24,7 @@ from ktorws.deflate import WebSocketDeflateExtension
 from ktorws.deflate_parameters import DeflateParameters
 from ktorws.engines.base import HttpClientEngine, Opening
 from ktorws.engines.cio import CIO
+from ktorws.engines.js import Js
 from ktorws.engines.mock import MockClock, MockEngine, MockPeer
 from ktorws.engines.proxy import ProxyBuilder, ProxyConfig
 from ktorws.exceptions import (
@@ -134,6 +135,7 @@ __all__ = [
     "HttpTimeout",
     "InvalidHandshakeError",
     "InvalidTextError",
+    "Js",
     "JsonConverter",
     "LogLevel",
     "Logging",

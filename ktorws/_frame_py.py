@@ -307,12 +307,9 @@ def _octets(data: Buffer, rule: str) -> bytes:
     if type(data) is bytes:
         return data
     try:
-        view = memoryview(data)
+        return memoryview(data).tobytes()
     except TypeError:
         raise TypeError(rule.format(type(data).__name__)) from None
-    if not view.c_contiguous:
-        raise BufferError("The bytes-like object must be C-contiguous")
-    return view.tobytes()
 
 
 def _control(data: bytes, frame_type: FrameType) -> bytes:

@@ -18,6 +18,7 @@ from typing import (
 
 from ktorws.attempts import Attempts, Pauses, Requests
 from ktorws.close_reason import CloseReason
+from ktorws.engines._choice import engine_of
 from ktorws.engines.base import HttpClientEngine, Opening, check_capabilities
 from ktorws.exceptions import ConnectError, OpenTimeoutError
 from ktorws.features.base import HttpClientFeature, open_session, tell_failed
@@ -79,8 +80,8 @@ class HttpClient:
     An async context manager. Belongs to one event loop.
 
     Args:
-        engine: an engine or its class, such as `CIO`, the default. One that is given
-            as an object stays open when the client is closed.
+        engine: an engine or its class, such as `CIO`, the default (`Js` in a browser).
+            One that is given as an object stays open when the client is closed.
         features: those to install, made already; `install` makes and adds others.
         follow_redirects: follow redirects of the handshake, 10 at most.
     """
@@ -93,7 +94,7 @@ class HttpClient:
         follow_redirects: bool = True,
     ) -> None:
         self._owns_engine = not isinstance(engine, HttpClientEngine)
-        self.engine = _engine(engine)
+        self.engine = engine_of(engine)
         self._options: dict[Callable[..., HttpClientFeature], dict[str, Any]] = {}
         self._features: dict[type[HttpClientFeature], HttpClientFeature] = {}
         if follow_redirects:
@@ -380,17 +381,3 @@ class HttpClient:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("The client is closed")
-
-
-def _engine(
-    engine: HttpClientEngine | type[HttpClientEngine] | None,
-) -> HttpClientEngine:
-    if isinstance(engine, HttpClientEngine):
-        return engine
-    if engine is None:
-        from ktorws.engines.cio import CIO  # noqa: PLC0415  not where another serves
-
-        return CIO()
-    if isinstance(engine, type) and issubclass(engine, HttpClientEngine):
-        return engine()
-    raise TypeError(f"Not an engine: {engine!r}")

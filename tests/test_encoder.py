@@ -118,10 +118,7 @@ def test_a_buffer_of_wide_items_is_sent_as_its_octets(codec, key):
 
 
 def test_a_buffer_with_gaps_is_not_sent_as_if_it_had_none(codec):
-    try:
-        octets = encoder(codec).encode(memoryview(b"a-b-c-")[::2])
-    except (BufferError, ValueError):
-        return
+    octets = encoder(codec).encode(memoryview(b"a-b-c-")[::2])
     assert octets == b"\x82\x03abc"
 
 

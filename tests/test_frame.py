@@ -121,11 +121,7 @@ def test_a_buffer_with_gaps_is_not_read_as_if_it_had_none(codec, kind):
     data = b"\x03\xe8bye"
     gaps = bytearray(2 * len(data))
     gaps[::2] = data
-    try:
-        frame = a_frame(codec, kind, memoryview(gaps)[::2])
-    except (BufferError, ValueError):
-        return
-    assert frame.data == data
+    assert a_frame(codec, kind, memoryview(gaps)[::2]).data == data
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -183,6 +183,7 @@ def test_nothing_comes_from_elsewhere_but_what_is_declared(path):
         "ktorws.engines.aiohttp": {"aiohttp"},
         "ktorws.features.opentelemetry": {"opentelemetry"},
         "ktorws.features.prometheus": {"prometheus_client"},
+        "ktorws.engines.js": BROWSER,
         "ktorws.serialization": {"msgspec", "pydantic", "pydantic_core"},
         "ktorws.testing.plugin": {"pytest"},
     }

@@ -8,6 +8,7 @@ import importlib.util
 import math
 import socket
 import ssl as tls
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ktorws.engines._client_upgrade import ClientUpgrade
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from ktorws.request import HttpRequest
     from ktorws.session import WebSocketSession
 
-#: Seconds to wait for the rest of a refusal's body.
-BODY_TIMEOUT = 1.0
+_IN_A_BROWSER = sys.platform == "emscripten"
 
 
 class CIO(HttpClientEngine):
@@ -54,6 +54,7 @@ class CIO(HttpClientEngine):
     Raises:
         ValueError: an option's value is no good.
         ModuleNotFoundError: ``"aiofastnet"`` is not installed, or python-socks.
+        RuntimeError: this is a browser.
     """
 
     name: ClassVar[str] = "CIO"
@@ -72,6 +73,8 @@ class CIO(HttpClientEngine):
         trust_env: bool = False,
         transport: str = "auto",
     ) -> None:
+        if _IN_A_BROWSER:
+            raise RuntimeError("CIO needs sockets, and a browser has none: use Js")
         if connect_timeout is not None and not connect_timeout > 0:
             raise ValueError(f"connect_timeout must be above 0, not {connect_timeout}")
         if ssl is not None and not isinstance(ssl, tls.SSLContext):

@@ -29,6 +29,7 @@ from ktorws import (
     HttpRequest,
     HttpResponse,
     HttpTimeout,
+    Js,
     JsonConverter,
     Logging,
     LogLevel,
@@ -66,6 +67,7 @@ def features(client: HttpClient) -> None:
     client.install(WebSockets, content_converter=JsonConverter)  # type: ignore[arg-type]
     client.install(WebSockets(ping_interval=20))  # type: ignore[arg-type]
     client.install(CIO)  # type: ignore[arg-type]
+    HttpClient(Js)
     HttpClient("CIO")  # type: ignore[arg-type]
     HttpClient(CIO(connect_timeot=5))  # type: ignore[call-arg]
     HttpClient(AioHttp)
