@@ -9,6 +9,7 @@ from ktorws import (
     DefaultClientWebSocketSession,
     Frame,
     HandshakeError,
+    HandshakeLostError,
     InvalidHandshakeError,
     OpenTimeoutError,
 )
@@ -27,7 +28,7 @@ from .base import (
 async def an_opened_session_is_open(client, far):
     visit = far.visit("echo")
     async with client.ws(visit.url) as session:
-        assert type(session) is DefaultClientWebSocketSession
+        assert isinstance(session, DefaultClientWebSocketSession)
         assert session.is_active
         assert not session.has_ended
         assert not session.close_reason.is_completed
@@ -58,9 +59,9 @@ async def nobody_listening_is_a_connect_error(client, far):
 
 
 @promise("outcome", "telling what is wrong with an answer")
-async def an_end_instead_of_an_answer_is_an_invalid_handshake(client, far):
+async def an_end_instead_of_an_answer_is_a_lost_handshake(client, far):
     visit = far.visit("hang-up")
-    await raised(InvalidHandshakeError, client.websocket_session(visit.url))
+    await raised(HandshakeLostError, client.websocket_session(visit.url))
 
 
 @promise("outcome", "telling what is wrong with an answer")
