@@ -21,7 +21,12 @@ async def echo_theirs(connection):
             await connection.send(message)
 
 
-@pytest.mark.parametrize("engine", [None, CIO, AioHttp], ids=["default", "CIO", "AioHttp"])
+ENGINE = pytest.mark.parametrize(
+    "engine", [None, CIO, AioHttp], ids=["default", "CIO", "AioHttp"]
+)
+
+
+@ENGINE
 async def test_the_conversation_is_held_with_our_server(engine):
     server = WebSocketServer()
     server.websocket(PATH)(echo)
@@ -29,7 +34,7 @@ async def test_the_conversation_is_held_with_our_server(engine):
         await check("127.0.0.1", server.port, engine)
 
 
-@pytest.mark.parametrize("engine", [None, CIO, AioHttp], ids=["default", "CIO", "AioHttp"])
+@ENGINE
 async def test_the_conversation_is_held_with_a_server_that_is_not_ours(engine):
     async with websockets.serve(echo_theirs, "127.0.0.1", 0) as server:
         await check("127.0.0.1", server.sockets[0].getsockname()[1], engine)
