@@ -68,6 +68,12 @@ ctypedef struct Counters:
     uint64_t octets          # of the frames, headers included
 
 
+cdef class WriteMemory:
+    cdef PyObject *octets    # a bytes object, of which others may have references
+
+    cdef bytes of(self, Py_ssize_t size)
+
+
 cdef class FrameDecoder:
     # How the peer must behave.
     cdef bint masked
@@ -156,6 +162,7 @@ ctypedef struct Outgoing:
 cdef class FrameEncoder:
     cdef public bint masking
     cdef MaskKeys keys
+    cdef WriteMemory memory
     # The fragmented message that is being sent.
     cdef uint8_t message_opcode  # 0 between messages
     cdef bint message_is_text    # and must be UTF-8

@@ -97,6 +97,9 @@ class MaskKeys:
     def __new__(cls, source: Callable[[int], bytes] | None = None) -> Self: ...
 
 @final
+class WriteMemory: ...
+
+@final
 class FrameDecoder:
     def __new__(
         cls,
@@ -122,7 +125,13 @@ class FrameDecoder:
 
 @final
 class FrameEncoder:
-    def __new__(cls, *, masking: bool, keys: MaskKeys | None = None) -> Self: ...
+    def __new__(
+        cls,
+        *,
+        masking: bool,
+        keys: MaskKeys | None = None,
+        memory: WriteMemory | None = None,
+    ) -> Self: ...
     masking: bool
     @property
     def pending(self) -> int: ...

@@ -106,6 +106,9 @@ cdef enum:
     STEP = 1048576
     KEYS_SIZE = 1024
     CORK_SIZE = 1024
+    # Frames of this size are written over the last one that large, up to that size.
+    LARGE = 131072
+    LARGEST = 4194304
 
 CODEC = "cython"
 DEFAULT_MAX_FRAME_SIZE = 16 * 1024 * 1024
@@ -534,6 +537,33 @@ cdef tuple _counted(Counters *counters, uint64_t frames):
         counters.payload,
         counters.octets,
     )
+
+
+@cython.final
+cdef class WriteMemory:
+    """The last large frame's octets: the next is written over them, once they are gone.
+
+    New memory for each would come from the system page by page, and go back, which
+    costs several times as much as masking. One serves every encoder of an event loop.
+    """
+
+    def __dealloc__(self):
+        Py_XDECREF(self.octets)
+
+    cdef bytes of(self, Py_ssize_t size):
+        """Bytes that nobody else has."""
+        if size < LARGE or size > LARGEST:
+            return PyBytes_FromStringAndSize(NULL, size)
+        if self.octets is not NULL and Py_REFCNT(self.octets) != 1:
+            Py_XDECREF(self.octets)  # somebody still sends them
+            self.octets = NULL
+        if self.octets is NULL:
+            self.octets = _new_bytes(NULL, size)
+            if self.octets is NULL:
+                raise MemoryError
+        elif PyBytes_GET_SIZE(<object>self.octets) != size:
+            _resize_bytes(&self.octets, size)
+        return <bytes>self.octets
 
 
 # --- Octets in, frames out ----------------------------------------------------------
@@ -1145,11 +1175,15 @@ cdef class FrameEncoder:
     Args:
         masking: mask the payload, as a client must.
         keys: where the masking keys come from; a source of its own unless given.
+        memory: for large frames; new memory for each unless given.
     """
 
-    def __cinit__(self, *, bint masking, MaskKeys keys=None):
+    def __cinit__(
+        self, *, bint masking, MaskKeys keys=None, WriteMemory memory=None
+    ):
         self.masking = masking
         self.keys = keys
+        self.memory = memory
         self.hint = CORK_SIZE
 
     def __dealloc__(self):
@@ -1168,7 +1202,10 @@ cdef class FrameEncoder:
         cdef bytes octets
         _keep = self.look_at(message, &out)
         self.draw_key(&out)
-        octets = PyBytes_FromStringAndSize(NULL, out.header_size + out.size)
+        if self.memory is None:
+            octets = PyBytes_FromStringAndSize(NULL, out.header_size + out.size)
+        else:
+            octets = self.memory.of(out.header_size + out.size)
         self.write(<uint8_t *>PyBytes_AS_STRING(octets), &out)
         return octets
 

@@ -662,13 +662,25 @@ def _judge_close(payload: bytes) -> None:
 
 
 @final
+class WriteMemory:
+    """Where the compiled codec writes large frames; this one has no use for it."""
+
+    __slots__ = ()
+
+
 class FrameEncoder:
     """Turns frames into the octets of one side of a connection.
 
     A call that raises leaves everything as it was.
     """
 
-    def __init__(self, *, masking: bool, keys: MaskKeys | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        masking: bool,
+        keys: MaskKeys | None = None,
+        memory: WriteMemory | None = None,
+    ) -> None:
         """Start before the first frame."""
         self.masking = masking
         self._keys = keys

@@ -16,6 +16,7 @@ __all__ = [
     "PayloadBuffer",
     "ReadBuffer",
     "Sendable",
+    "WriteMemory",
     "is_utf8",
 ]
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         MaskKeys,
         PayloadBuffer,
         ReadBuffer,
+        WriteMemory,
         is_utf8,
     )
 
@@ -48,6 +50,7 @@ else:
             MaskKeys,
             PayloadBuffer,
             ReadBuffer,
+            WriteMemory,
             is_utf8,
         )
     except ModuleNotFoundError as error:
@@ -62,6 +65,7 @@ else:
             MaskKeys,
             PayloadBuffer,
             ReadBuffer,
+            WriteMemory,
             is_utf8,
         )
 

@@ -83,7 +83,9 @@ class Connection(asyncio.BufferedProtocol):
             reassemble=reassemble,
             buffer=shared.frames,
         )
-        self._encoder = FrameEncoder(masking=is_client, keys=shared.keys)
+        self._encoder = FrameEncoder(
+            masking=is_client, keys=shared.keys, memory=shared.octets
+        )
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
         self._decode = self._decoder.buffer_updated

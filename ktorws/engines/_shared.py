@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 from weakref import WeakKeyDictionary, ref
 
-from ktorws.frame import MaskKeys, ReadBuffer
+from ktorws.frame import MaskKeys, ReadBuffer, WriteMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,7 @@ class Shared(NamedTuple):
 
     frames: ReadBuffer | None
     head: memoryview | None
+    octets: WriteMemory
     keys: MaskKeys
     clock: LoopClock
 
@@ -52,7 +53,7 @@ def shared_by(loop: asyncio.AbstractEventLoop) -> Shared:
     if shared is None:
         one = _reads_in_one_step(loop)
         frames, head = (ReadBuffer(), head_memory()) if one else (None, None)
-        shared = Shared(frames, head, MaskKeys(), LoopClock(loop))
+        shared = Shared(frames, head, WriteMemory(), MaskKeys(), LoopClock(loop))
         _shared[loop] = shared
     return shared
 
