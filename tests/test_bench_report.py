@@ -212,3 +212,43 @@ def test_one_tiny_row_from_end_to_end(tmp_path):
         assert one["samples"][0]["cpu"] > 0
     assert measured["about"]["versions"]["websockets"] != "not installed"
     ET.fromstring(picture.read_text())
+
+
+def test_the_page_is_written_between_its_marks_and_nowhere_else(tmp_path, monkeypatch):
+    from bench import page
+
+    results = {
+        "about": {
+            "date": "today",
+            "cpu": "a CPU",
+            "cores": 2,
+            "system": "Linux",
+            "load": 0.5,
+            "python": "CPython",
+            "openssl": "OpenSSL",
+            "versions": {"ktorws": "1"},
+        },
+        "rows": {"work": {"decides": "cpu", "unit": "ns CPU"}},
+        "series": [
+            {
+                "row": "work",
+                "loop": "uvloop",
+                "wire": "plain",
+                "client": client,
+                "samples": [{"cpu": value}],
+            }
+            for client, value in ((plan.KTORWS, 1.5), (plan.PICOWS, 3000.0))
+        ],
+        "asked": [],
+    }
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    (tmp_path / "page.md").write_text(f"before\n{page.BEGIN}old\n{page.END}after\n")
+    monkeypatch.setattr(page, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(sys, "argv", ["page", str(tmp_path / "results.json")])
+    for _ in range(2):  # the second time over its own
+        page.main()
+        text = (tmp_path / "page.md").read_text()
+        assert text.startswith(f"before\n{page.BEGIN}")
+        assert text.endswith(f"{page.END}after\n")
+        assert "| work · uvloop · plain (ns CPU) | 1.50 |  | 3.00 k |" in text
+        assert "old" not in text
