@@ -111,7 +111,8 @@ def _tell_closed(
 
 
 def _listens(feature: HttpClientFeature) -> bool:
-    return type(feature).session_closed is not HttpClientFeature.session_closed
+    hook = getattr(feature.session_closed, "__func__", None)
+    return hook is not HttpClientFeature.session_closed
 
 
 def _step(feature: HttpClientFeature, proceed: Proceed) -> Proceed:
