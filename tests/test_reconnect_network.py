@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from ktorws import CIO, ConnectError, HandshakeError, HandshakeLostError, Reconnect
+from ktorws import (
+    CIO,
+    AioHttp,
+    ConnectError,
+    HandshakeError,
+    HandshakeLostError,
+    Reconnect,
+)
 from tests.certificates import server_context
 from tests.network_fixtures import TRANSPORT, client, nothing_left, settled
 from tests.octets import close
@@ -36,11 +43,15 @@ def feed():
 
 
 @forking
-async def test_each_restart_of_a_killed_server_is_a_gap_and_nothing_else_is_lost(feed):
+@pytest.mark.parametrize("engine", [CIO, AioHttp])
+async def test_each_restart_of_a_killed_server_is_a_gap_and_nothing_else_is_lost(
+    feed, engine
+):
     from tests.stress.feeding import restarted
 
     async with nothing_left():
-        books, _ = await restarted(feed, 5, seed=time.time_ns() % 1000)
+        seed = time.time_ns() % 1000
+        books, _ = await restarted(feed, 5, seed=seed, engine=engine)
         books.check(5)
 
 

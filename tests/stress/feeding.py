@@ -111,10 +111,10 @@ async def until(condition):
         await asyncio.sleep(0.001)
 
 
-async def restarted(feed, restarts, *, seed):
+async def restarted(feed, restarts, *, seed, engine=CIO):
     """The books of a program whose server is killed so often; memory on the way."""
     chance, books, memory = random.Random(seed), Books(), []
-    client = HttpClient(CIO).install(WebSockets)
+    client = HttpClient(engine).install(WebSockets)
     async with client.install(Reconnect, **QUICK):
         feed.start()
         task = asyncio.create_task(read(client, feed.url(), books))
