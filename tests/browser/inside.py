@@ -25,6 +25,7 @@ from ktorws import (
     Js,
     OpenTimeoutError,
     ProtocolViolationError,
+    Reconnect,
     UnsupportedFrameTypeError,
     WebSocketChannelsConfig,
     WebSocketDeflateExtension,
@@ -133,6 +134,21 @@ async def a_connection_that_is_cut_is_a_loss_behind_what_arrived(far):
         assert (await session.incoming.receive()).read_text() == str(number)
     await raised(ConnectionLostError, session.incoming.receive())
     assert (await session.close_reason).code == CloseReason.Codes.CLOSED_ABNORMALLY
+
+
+async def a_lost_session_is_followed_by_another_behind_a_gap(far):
+    gaps, received = [], []
+    async with client().install(Reconnect, initial=0.01) as c:
+        async for connection in c.ws_reconnecting(far["cut"]):
+            async with connection as (session, gap):
+                gaps.append(gap)
+                if len(gaps) == 3:
+                    break
+                async for frame in session.incoming:
+                    received.append(frame)
+    assert gaps[0] is None
+    assert all(isinstance(gap.cause, ConnectionLostError) for gap in gaps[1:])
+    assert received[: len(received) // 2] == received[len(received) // 2 :] != []
 
 
 async def a_close_code_that_nobody_may_send_is_no_close(far):
