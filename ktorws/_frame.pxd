@@ -68,10 +68,12 @@ ctypedef struct Counters:
     uint64_t octets          # of the frames, headers included
 
 
-cdef class WriteMemory:
-    cdef PyObject *octets    # a bytes object, of which others may have references
+cdef class SpareMemory:
+    cdef PyObject *blocks[2]  # bytes objects, of which others may have references
+    cdef int oldest           # the one to give up first
 
-    cdef bytes of(self, Py_ssize_t size)
+    cdef PyObject *take(self, Py_ssize_t least, Py_ssize_t most) except NULL
+    cdef int keep(self, PyObject *block) except -1
 
 
 cdef class FrameDecoder:
@@ -87,6 +89,7 @@ cdef class FrameDecoder:
     cdef Counters counters
     # Where the next octets go.
     cdef ReadBuffer buffer
+    cdef SpareMemory memory
     cdef ReadBuffer scratch  # where the window is, unless in place
     cdef uint8_t *window
     cdef Py_ssize_t window_size
@@ -162,7 +165,7 @@ ctypedef struct Outgoing:
 cdef class FrameEncoder:
     cdef public bint masking
     cdef MaskKeys keys
-    cdef WriteMemory memory
+    cdef SpareMemory memory
     # The fragmented message that is being sent.
     cdef uint8_t message_opcode  # 0 between messages
     cdef bint message_is_text    # and must be UTF-8

@@ -97,7 +97,7 @@ class MaskKeys:
     def __new__(cls, source: Callable[[int], bytes] | None = None) -> Self: ...
 
 @final
-class WriteMemory: ...
+class SpareMemory: ...
 
 @final
 class FrameDecoder:
@@ -109,6 +109,7 @@ class FrameDecoder:
         reserved: int = 0,
         reassemble: bool = False,
         buffer: ReadBuffer | None = None,
+        memory: SpareMemory | None = None,
     ) -> Self: ...
     max_frame_size: int
     @property
@@ -130,7 +131,7 @@ class FrameEncoder:
         *,
         masking: bool,
         keys: MaskKeys | None = None,
-        memory: WriteMemory | None = None,
+        memory: SpareMemory | None = None,
     ) -> Self: ...
     masking: bool
     @property

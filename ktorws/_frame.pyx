@@ -62,15 +62,41 @@ cdef extern from "Python.h":
     str PyUnicode_New(Py_ssize_t size, Py_UCS4 most)
     void *PyUnicode_DATA(str text)
     Py_ssize_t PyUnicode_GET_LENGTH(str text)
-    PyObject *_new_bytes "PyBytes_FromStringAndSize"(const char *data, Py_ssize_t size)
+    PyObject *_new_bytes "PyBytes_FromStringAndSize"(
+        const char *data, Py_ssize_t size
+    ) except NULL
     int _resize_bytes "_PyBytes_Resize"(PyObject **octets, Py_ssize_t size) except -1
     char *_bytes_memory "PyBytes_AS_STRING"(PyObject *octets)
     void Py_XINCREF(PyObject *object)
     void Py_XDECREF(PyObject *object)
     Py_ssize_t Py_REFCNT(PyObject *object)
+    Py_ssize_t _bytes_size "PyBytes_GET_SIZE"(PyObject *octets)
     void PyType_Modified(PyTypeObject *type)
     ctypedef struct _TypeDict "PyTypeObject":
         PyObject *tp_dict
+
+
+cdef extern from *:
+    """
+    /* Bytes that are written again are other bytes. The field has no other name. */
+    #ifdef _MSC_VER
+    #pragma warning(push)
+    #pragma warning(disable: 4996)
+    #else
+    #pragma GCC diagnostic push
+    #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    #endif
+    static inline void ktorws_forget_hash(PyObject *octets)
+    {
+        ((PyBytesObject *)octets)->ob_shash = -1;
+    }
+    #ifdef _MSC_VER
+    #pragma warning(pop)
+    #else
+    #pragma GCC diagnostic pop
+    #endif
+    """
+    void ktorws_forget_hash(PyObject *octets)
 
 
 cdef enum:
@@ -106,7 +132,7 @@ cdef enum:
     STEP = 1048576
     KEYS_SIZE = 1024
     CORK_SIZE = 1024
-    # Frames of this size are written over the last one that large, up to that size.
+    # Of this size up to that one, bytes are kept to be written over.
     LARGE = 131072
     LARGEST = 4194304
 
@@ -540,30 +566,53 @@ cdef tuple _counted(Counters *counters, uint64_t frames):
 
 
 @cython.final
-cdef class WriteMemory:
-    """The last large frame's octets: the next is written over them, once they are gone.
+cdef class SpareMemory:
+    """The last large payloads or frames: the next is written over one that is gone.
 
     New memory for each would come from the system page by page, and go back, which
-    costs several times as much as masking. One serves every encoder of an event loop.
+    costs several times as much as masking. One serves all connections of an event
+    loop in one direction, with two: who has received a message often keeps it until
+    he has the next.
     """
 
     def __dealloc__(self):
-        Py_XDECREF(self.octets)
+        Py_XDECREF(self.blocks[0])
+        Py_XDECREF(self.blocks[1])
 
-    cdef bytes of(self, Py_ssize_t size):
-        """Bytes that nobody else has."""
-        if size < LARGE or size > LARGEST:
-            return PyBytes_FromStringAndSize(NULL, size)
-        if self.octets is not NULL and Py_REFCNT(self.octets) != 1:
-            Py_XDECREF(self.octets)  # somebody still sends them
-            self.octets = NULL
-        if self.octets is NULL:
-            self.octets = _new_bytes(NULL, size)
-            if self.octets is NULL:
-                raise MemoryError
-        elif PyBytes_GET_SIZE(<object>self.octets) != size:
-            _resize_bytes(&self.octets, size)
-        return <bytes>self.octets
+    @cython.critical_section
+    cdef PyObject *take(self, Py_ssize_t least, Py_ssize_t most) except NULL:
+        """Bytes that nobody else has, at least so many; the caller's own.
+
+        Kept ones have at most ``most``; new ones ``least``.
+        """
+        cdef PyObject *block
+        cdef int at
+        if LARGE <= least <= LARGEST:
+            for at in range(2):
+                block = self.blocks[at]
+                if (
+                    block is not NULL
+                    and Py_REFCNT(block) == 1
+                    and least <= _bytes_size(block) <= most
+                ):
+                    self.blocks[at] = NULL
+                    ktorws_forget_hash(block)
+                    return block
+        return _new_bytes(NULL, least)
+
+    @cython.critical_section
+    cdef int keep(self, PyObject *block) except -1:
+        """Keep bytes that the caller gives away, instead of those kept longer."""
+        cdef int at
+        if LARGE <= _bytes_size(block) <= LARGEST:
+            at = self.oldest if self.blocks[1 - self.oldest] is not NULL else (
+                1 - self.oldest
+            )
+            Py_XINCREF(block)
+            Py_XDECREF(self.blocks[at])
+            self.blocks[at] = block
+            self.oldest = 1 - at
+        return 0
 
 
 # --- Octets in, frames out ----------------------------------------------------------
@@ -580,6 +629,7 @@ cdef class FrameDecoder:
             allowed on the first frame of a message.
         reassemble: give whole messages only, rather than each fragment.
         buffer: memory to read into; one of its own unless given.
+        memory: for large payloads; new memory for each unless given.
 
     Each call that brings octets gives the frames that these complete. Where they
     break a rule, the frames before are given, `error` is set, and no more come.
@@ -593,12 +643,14 @@ cdef class FrameDecoder:
         int reserved=0,
         bint reassemble=False,
         ReadBuffer buffer=None,
+        SpareMemory memory=None,
     ):
         self.masked = masked
         self.max_frame_size = max_frame_size
         self.reserved = reserved & RSV
         self.reassemble = reassemble
         self.buffer = buffer
+        self.memory = memory
 
     def __dealloc__(self):
         Py_XDECREF(self.payload)
@@ -1083,12 +1135,13 @@ cdef class FrameDecoder:
         room = max(needed, min(declared, max(2 * self.filled, STEP)))
         if not self.fin:
             room = max(room, min(2 * self.filled, self.limit))
-        if self.payload is NULL:
-            self.payload = _new_bytes(NULL, room)
-            if self.payload is NULL:
-                raise MemoryError
-        else:
+        if self.payload is not NULL:
             self.resize(room)
+        elif self.memory is not None:
+            self.payload = self.memory.take(room, declared + (declared >> 2))
+            room = _bytes_size(self.payload)
+        else:
+            self.payload = _new_bytes(NULL, room)
         self.capacity = room
         return 0
 
@@ -1100,8 +1153,6 @@ cdef class FrameDecoder:
             _resize_bytes(&self.payload, size)
             return 0
         moved = _new_bytes(NULL, size)
-        if moved is NULL:
-            raise MemoryError
         memcpy(
             _bytes_memory(moved),
             _bytes_memory(self.payload),
@@ -1142,8 +1193,9 @@ cdef class FrameDecoder:
             return b""
         if self.capacity != self.filled:
             self.resize(self.filled)
-        data = <bytes>self.payload
-        Py_XDECREF(self.payload)
+        if self.memory is not None:
+            self.memory.keep(self.payload)
+        data = _owned(self.payload)
         self.payload = NULL
         self.capacity = 0
         self.filled = 0
@@ -1179,7 +1231,7 @@ cdef class FrameEncoder:
     """
 
     def __cinit__(
-        self, *, bint masking, MaskKeys keys=None, WriteMemory memory=None
+        self, *, bint masking, MaskKeys keys=None, SpareMemory memory=None
     ):
         self.masking = masking
         self.keys = keys
@@ -1199,15 +1251,20 @@ cdef class FrameEncoder:
                 its text is not UTF-8. Nothing was changed then.
         """
         cdef Outgoing out
-        cdef bytes octets
+        cdef Py_ssize_t size
+        cdef PyObject *octets
         _keep = self.look_at(message, &out)
         self.draw_key(&out)
-        if self.memory is None:
-            octets = PyBytes_FromStringAndSize(NULL, out.header_size + out.size)
+        size = out.header_size + out.size
+        if self.memory is None or size < LARGE:
+            octets = _new_bytes(NULL, size)
         else:
-            octets = self.memory.of(out.header_size + out.size)
-        self.write(<uint8_t *>PyBytes_AS_STRING(octets), &out)
-        return octets
+            octets = self.memory.take(size, size + (size >> 2))
+            if _bytes_size(octets) != size:
+                _resize_bytes(&octets, size)
+            self.memory.keep(octets)
+        self.write(<uint8_t *>_bytes_memory(octets), &out)
+        return _owned(octets)
 
     @cython.critical_section
     def append(self, message):
@@ -1370,8 +1427,6 @@ cdef class FrameEncoder:
             return 0
         room = max(room, max(2 * self.capacity, self.hint))
         larger = _new_bytes(NULL, room)
-        if larger is NULL:
-            raise MemoryError
         if self.cork is not NULL:
             memcpy(_bytes_memory(larger), _bytes_memory(self.cork), self.pending)
             Py_XDECREF(self.cork)
@@ -1397,8 +1452,6 @@ cdef class PayloadBuffer:
         cdef Py_ssize_t room = filled + size
         if self.payload is NULL:
             self.payload = _new_bytes(NULL, room)
-            if self.payload is NULL:
-                raise MemoryError
             self.capacity = room
         elif room > self.capacity:
             # A quarter ahead: large blocks move by their pages, not by copying.
@@ -1426,11 +1479,15 @@ cdef class PayloadBuffer:
 
 cdef bytes _shrunk(PyObject *memory, Py_ssize_t capacity, Py_ssize_t size):
     """The start of a bytes object that nobody else has, which this takes over."""
-    cdef bytes data
     if capacity != size:
         _resize_bytes(&memory, size)
-    data = <bytes>memory
-    Py_XDECREF(memory)
+    return _owned(memory)
+
+
+cdef inline bytes _owned(PyObject *octets):
+    """A reference that was the caller's, as one that Cython counts."""
+    cdef bytes data = <bytes>octets
+    Py_XDECREF(octets)
     return data
 
 

@@ -397,6 +397,13 @@ class _Message:
 
 
 @final
+class SpareMemory:
+    """Where the compiled codec has large octets; this one has no use for it."""
+
+    __slots__ = ()
+
+
+@final
 class FrameDecoder:
     """Turns the octets of one peer into frames, and says where they break a rule."""
 
@@ -408,6 +415,7 @@ class FrameDecoder:
         reserved: int = 0,
         reassemble: bool = False,
         buffer: ReadBuffer | None = None,
+        memory: SpareMemory | None = None,
     ) -> None:
         """Start before the first octet of the first frame."""
         self.max_frame_size = max_frame_size
@@ -661,13 +669,6 @@ def _judge_close(payload: bytes) -> None:
         raise InvalidTextError(_BAD_REASON)
 
 
-@final
-class WriteMemory:
-    """Where the compiled codec writes large frames; this one has no use for it."""
-
-    __slots__ = ()
-
-
 class FrameEncoder:
     """Turns frames into the octets of one side of a connection.
 
@@ -679,7 +680,7 @@ class FrameEncoder:
         *,
         masking: bool,
         keys: MaskKeys | None = None,
-        memory: WriteMemory | None = None,
+        memory: SpareMemory | None = None,
     ) -> None:
         """Start before the first frame."""
         self.masking = masking

@@ -16,7 +16,7 @@ __all__ = [
     "PayloadBuffer",
     "ReadBuffer",
     "Sendable",
-    "WriteMemory",
+    "SpareMemory",
     "is_utf8",
 ]
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         MaskKeys,
         PayloadBuffer,
         ReadBuffer,
-        WriteMemory,
+        SpareMemory,
         is_utf8,
     )
 
@@ -50,7 +50,7 @@ else:
             MaskKeys,
             PayloadBuffer,
             ReadBuffer,
-            WriteMemory,
+            SpareMemory,
             is_utf8,
         )
     except ModuleNotFoundError as error:
@@ -65,7 +65,7 @@ else:
             MaskKeys,
             PayloadBuffer,
             ReadBuffer,
-            WriteMemory,
+            SpareMemory,
             is_utf8,
         )
 

@@ -433,26 +433,3 @@ def test_options_must_be_known(codec, options):
 def test_pending_cannot_be_set(codec):
     with pytest.raises(AttributeError):
         encoder(codec).pending = 0
-
-
-# Memory for large frames.
-
-
-def test_a_large_frame_is_written_over_the_last_one_once_nobody_has_it(codec):
-    memory = codec.WriteMemory()
-    one = codec.FrameEncoder(masking=False, memory=memory)
-    other = codec.FrameEncoder(masking=False, memory=memory)
-    for size in (200_000, 200_000, 300_000, 150_000, 5_000_000, 200_000):
-        for encoder in (one, other):
-            data = bytes([size % 251]) * size
-            assert encoder.encode(data)[-size:] == data
-
-
-def test_a_large_frame_that_somebody_still_has_is_left_alone(codec):
-    encoder = codec.FrameEncoder(masking=False, memory=codec.WriteMemory())
-    kept = [encoder.encode(bytes([number]) * 200_000) for number in range(4)]
-    assert [octets[-1] for octets in kept] == [0, 1, 2, 3]
-    assert [octets[10] for octets in kept] == [0, 1, 2, 3]
-    view = memoryview(encoder.encode(b"a" * 200_000))
-    encoder.encode(b"b" * 200_000)
-    assert bytes(view[-2:]) == b"aa"

@@ -82,9 +82,10 @@ class Connection(asyncio.BufferedProtocol):
             reserved=reserved,
             reassemble=reassemble,
             buffer=shared.frames,
+            memory=shared.received,
         )
         self._encoder = FrameEncoder(
-            masking=is_client, keys=shared.keys, memory=shared.octets
+            masking=is_client, keys=shared.keys, memory=shared.sent
         )
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 from weakref import WeakKeyDictionary, ref
 
-from ktorws.frame import MaskKeys, ReadBuffer, WriteMemory
+from ktorws.frame import MaskKeys, ReadBuffer, SpareMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,8 @@ class Shared(NamedTuple):
 
     frames: ReadBuffer | None
     head: memoryview | None
-    octets: WriteMemory
+    received: SpareMemory
+    sent: SpareMemory
     keys: MaskKeys
     clock: LoopClock
 
@@ -53,7 +54,9 @@ def shared_by(loop: asyncio.AbstractEventLoop) -> Shared:
     if shared is None:
         one = _reads_in_one_step(loop)
         frames, head = (ReadBuffer(), head_memory()) if one else (None, None)
-        shared = Shared(frames, head, WriteMemory(), MaskKeys(), LoopClock(loop))
+        shared = Shared(
+            frames, head, SpareMemory(), SpareMemory(), MaskKeys(), LoopClock(loop)
+        )
         _shared[loop] = shared
     return shared
 
