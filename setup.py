@@ -45,7 +45,7 @@ def extensions(build: str) -> list[Extension]:
             extra_compile_args=[] if sys.platform == "win32" else FLAGS[build],
             extra_link_args=SANITIZERS if build == "sanitize" else [],
         )
-        for name in ("_frame", "_queue")
+        for name in ("_frame", "_queue", "_sending")
     ]
     return cythonize(
         modules,

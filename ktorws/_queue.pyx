@@ -10,6 +10,7 @@ a future makes its task wait for the loop's next iteration. So `receive` gives a
 """
 
 cimport cython
+from cpython.exc cimport PyErr_WarnEx
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.string cimport memmove
@@ -115,10 +116,11 @@ cdef class FrameQueue:
 
         Waits only while there is none. Raises as `receive` does.
         """
-        cdef _Receipt receipt = self.receipt(MANY)
+        cdef _Receipt receipt
+        if limit is not None and limit < 1:
+            raise ValueError(f"limit must be at least 1, not {limit}")
+        receipt = self.receipt(MANY)
         if limit is not None:
-            if limit < 1:
-                raise ValueError(f"limit must be at least 1, not {limit}")
             receipt.limit = min(limit, sys.maxsize)
         return receipt
 
@@ -324,6 +326,10 @@ cdef class _Receipt:
     __name__ = "receive"
     __qualname__ = "ReceiveChannel.receive"
 
+    def __dealloc__(self):
+        if self.queue is not None and self.arrival is None:
+            _warn_never_awaited()
+
     def __await__(self):
         return self
 
@@ -407,6 +413,14 @@ cdef int _send(PyObject *receipt, PyObject *value, PyObject **result) except -1:
 
 
 ktorws_set_send(_Receipt, <void *>_send)
+
+
+cdef int _warn_never_awaited() except -1:
+    """As Python does where `await` was forgotten."""
+    PyErr_WarnEx(
+        RuntimeWarning, b"coroutine 'ReceiveChannel.receive' was never awaited", 1
+    )
+    return 0
 
 
 @cython.final

@@ -1,7 +1,8 @@
 """The sending end of a session: who may send now, who must wait, and in which order.
 
-Frames do not wait here: an admitted one is encoded at once. What waits is senders,
-each with its own message, until the connection has room.
+`FrameSender` sends while nobody must wait. Frames do not wait here: an admitted one is
+encoded at once. What waits is senders, each with its own message, until the connection
+has room.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from ktorws.channels import ChannelOverflow, ChannelResult
 from ktorws.exceptions import ChannelOverflowError, ClosedSendChannelError
 from ktorws.frame import Frame
+from ktorws.sending import FrameSender
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     from ktorws.exceptions import WebSocketError
     from ktorws.frame import Sendable
 
-_CloseFrame = Frame.Close
 _NOT_ENDED = ClosedSendChannelError()  # never raised
 
 
-class SendChannel:
+class SendChannel(FrameSender):
     """``session.outgoing``: takes frames in order; suspends while there is no room.
 
     A call that is cancelled has not sent its frame; one that returned has handed it
@@ -42,13 +43,11 @@ class SendChannel:
         "_config",
         "_end",
         "_full",
-        "_held",
         "_loop",
         "_max_bytes",
         "_on_overflow",
         "_senders",
         "_turn_due",
-        "_write",
     )
 
     def __init__(
@@ -61,15 +60,14 @@ class SendChannel:
         close: Callable[[Frame.Close | None], bool],
         on_overflow: Callable[[WebSocketError], None],
     ) -> None:
+        super().__init__(write)
         self._loop = loop
         self._config = config
         self._capacity = math.inf if config.capacity is None else config.capacity
         self._max_bytes = math.inf if config.max_bytes is None else config.max_bytes
-        self._write = write
         self._backlog_bytes = backlog_bytes
         self._close = close
         self._on_overflow = on_overflow
-        self._held = False  # one flag for the fast path: something below is not so
         self._closed = False
         self._end: WebSocketError = _NOT_ENDED
         self._full = False  # the connection takes no more: frames are a backlog
@@ -91,25 +89,6 @@ class SendChannel:
     def __bool__(self) -> bool:
         """A channel is there even when it is empty."""
         return True
-
-    async def send(self, frame: Sendable) -> None:
-        """Send a frame, a str as text or a bytes-like object as binary.
-
-        Suspends while there is no room, and now and then to let other tasks run; the
-        frame is sent after that or, if the call is cancelled or fails, not at all.
-        A Close frame begins the closing handshake and waits for nothing.
-
-        Raises:
-            ClosedSendChannelError: a Close frame was sent or received.
-            WebSocketError: a failure ended the session: this is it.
-            ChannelOverflowError: no room, and the channel is set to CLOSE.
-            TypeError: not something that can be sent.
-            ValueError: not allowed now, or text that is not UTF-8.
-        """
-        if self._held or frame.__class__ is _CloseFrame:
-            await self._send_held(frame)
-        else:
-            self._write(frame)
 
     def try_send(self, frame: Sendable) -> ChannelResult[None]:
         """Send if there is room at this moment; never waits.

@@ -1,9 +1,7 @@
 """How one transport and one session meet: octets in, octets out, pauses both ways.
 
 Reads go straight from the transport into the decoder, which gives all frames of one
-read in one list. Writes are corked: two frames in a row go out at once, what follows
-in the same iteration is gathered and goes out at its end, or when `CORK_LIMIT` is
-reached. So who answers each message with one never makes the loop come round again.
+read in one list. Writes are corked, as `Cork` says.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from ktorws.engines._shared import shared_by
 from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 from ktorws.frame_connection import Traffic
+from ktorws.sending import Cork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,19 +86,15 @@ class Connection(asyncio.BufferedProtocol):
         self._encoder = FrameEncoder(
             masking=is_client, keys=shared.keys, memory=shared.sent
         )
+        self._cork = Cork(loop, self._encoder, CORK_LIMIT)
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
+        self.write = self._cork.write  # type: ignore[method-assign]
         self._decode = self._decoder.buffer_updated
-        self._encode = self._encoder.encode
-        self._append = self._encoder.append
         self._all_to_session = False
         self._transport: asyncio.Transport
         self._reading: Reading
         self._session: WebSocketSession
-        self._debug = loop.get_debug()
-        self._again = self._debug  # the next write follows another
-        self._corked = False  # gather: this iteration has written, or nobody may
-        self._full = False  # the transport takes no more
         self._ending = False
         self._lingering = False  # not to be closed before the peer's Close has come
         self._silence: asyncio.TimerHandle | None = None
@@ -116,6 +111,7 @@ class Connection(asyncio.BufferedProtocol):
         self._hand_over = session.incoming.hand_over
         self._all_to_session = bool(session.extensions)
         self._reading = reading_of(self.loop, transport)
+        self._cork.open(transport.write, session.outgoing.demand_turn)
         transport.set_protocol(self)
         if left_over:
             self._to_session(self._decoder.decode(left_over))
@@ -148,7 +144,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def is_writable(self) -> bool:
         """Whether what is written goes out without waiting here."""
-        return not self._full
+        return not self._cork.is_full
 
     @property
     def deafness(self) -> float:
@@ -169,21 +165,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def write(self, message: Sendable) -> None:
         """Encode one frame behind those before it, and send it soon."""
-        if self._corked:
-            if self._append(message) >= CORK_LIMIT:
-                self._session.outgoing.demand_turn()
-                self._write_gathered()
-        else:
-            octets = self._encode(message)
-            if self._again:
-                self.loop.call_soon(self._uncork)  # in debug mode refuses a thread
-                self._corked = True
-            self._again = True
-            self._transport.write(octets)
+        self._cork.write(message)
 
     async def flush(self) -> None:
         """Wait until all that was written has left the transport's buffer."""
-        self._write_gathered()
+        self._cork.write_gathered()
         if self._flushed is None:
             self._flushed = Deferred(self.loop)
             self._await_flushed()
@@ -214,7 +200,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         if self._ending:
             return
-        self._write_gathered()
+        self._cork.write_gathered()
         self.resume_reading()
         self._ending = True
         self._lingering = linger and not self._transport.can_write_eof()
@@ -243,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._dropped(self._decode(nbytes))
             return
         frames = self._decode(nbytes)
-        self._again = self._debug  # this is a new iteration
+        self._cork.begin_anew()
         if self._all_to_session or self._decoder.special:
             self._to_session(frames)
         elif frames:  # the last step: a task of the user's may run within it
@@ -257,21 +243,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         """The transport has more than enough."""
-        self._full = True
-        self._corked = True
+        self._cork.pause()
         self._session.writing_paused()
 
     def resume_writing(self) -> None:
         """The transport has room: the backlog first."""
-        self._full = False
+        self._cork.is_full = False
         if self._flushed is not None:
             self._transport.set_write_buffer_limits()
-        self._write_gathered()
+        self._cork.write_gathered()
         if self._flushed is not None:
             self._await_flushed()
-        if self._full:
+        if self._cork.is_full:
             return
-        self._corked = False
+        self._cork.is_gathering = False
         if self._ending:
             self._close_transport()
         else:
@@ -280,7 +265,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is closed."""
         self._ending = True
-        self._full = self._corked = True  # nothing goes out: uvloop's would raise
+        self._cork.close()  # uvloop's transport would raise
         self._end_flush()
         if error is not None:
             error.__traceback__ = None  # asyncio's frames hold what was read into
@@ -317,17 +302,6 @@ class Connection(asyncio.BufferedProtocol):
         self._lingering = False
         if not self._encoder.pending:
             self._transport.close()
-
-    def _uncork(self) -> None:
-        """The iteration is over."""
-        if not self._full:
-            self._corked = False
-            self._again = self._debug
-            self._write_gathered()
-
-    def _write_gathered(self) -> None:
-        if self._encoder.pending and not self._full:
-            self._transport.write(self._encoder.take())
 
     def _close_transport(self) -> None:
         """All was written."""

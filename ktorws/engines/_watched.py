@@ -91,6 +91,7 @@ class TappedConnection(WatchedConnection):
     ) -> None:
         super().__init__(timeout, *args, **options)
         self._taps = taps
+        self.write = self._show_and_write  # type: ignore[method-assign]
 
     def open(
         self, transport: asyncio.Transport, session: WebSocketSession, left_over: bytes
@@ -99,11 +100,10 @@ class TappedConnection(WatchedConnection):
         super().open(transport, session, left_over)
         self._all_to_session = True
 
-    def write(self, message: Sendable) -> None:
-        """Show it, and send it."""
+    def _show_and_write(self, message: Sendable) -> None:
         for tap in self._taps:
             tap.sent(message)
-        super().write(message)
+        self._cork.write(message)
 
     def _to_session(self, frames: list[Frame]) -> None:
         for tap in self._taps:

@@ -1,0 +1,33 @@
+"""The typed face of both ways out: the compiled `_sending` and its twin."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from typing_extensions import disjoint_base
+
+from ktorws.frame import FrameEncoder, Sendable
+
+@disjoint_base
+class Cork:
+    is_full: bool
+    is_gathering: bool
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, encoder: FrameEncoder, limit: int
+    ) -> None: ...
+    def open(
+        self, octets_to: Callable[[bytes], object], limit_reached: Callable[[], object]
+    ) -> None: ...
+    def write(self, message: Sendable) -> None: ...
+    def write_gathered(self) -> None: ...
+    def begin_anew(self) -> None: ...
+    def pause(self) -> None: ...
+    def close(self) -> None: ...
+    def _iteration_ended(self) -> None: ...
+
+@disjoint_base
+class FrameSender:
+    _held: bool
+    _write: Callable[[Sendable], None]
+    def __init__(self, write: Callable[[Sendable], None]) -> None: ...
+    def send(self, frame: Sendable) -> Coroutine[Any, Any, None]: ...

@@ -1,0 +1,234 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
+# cython: embedsignature=True, embedsignature.format=python
+"""From a sender to the transport: what leaves at once, and what leaves together.
+
+A coroutine of Python's, and a method that it calls, cost more than the frame that
+they send. So `FrameSender.send` gives a coroutine that is compiled, and calls another
+only where it must wait.
+"""
+
+cimport cython
+from cpython.exc cimport PyErr_WarnEx
+from cpython.object cimport PyObject
+
+from ktorws._frame cimport CloseFrame
+
+
+cdef extern from *:
+    """
+    /* What `await` calls: without it, the end would travel as a StopIteration. */
+    #define ktorws_set_send(type, function) \
+        (((PyTypeObject *)(type))->tp_as_async->am_send = (sendfunc)(function))
+    """
+    void ktorws_set_send(type type, void *function)
+
+cdef extern from "Python.h":
+    enum:
+        PYGEN_RETURN  # 0
+        PYGEN_ERROR   # -1
+        PYGEN_NEXT    # 1
+    int PyIter_Send(object coroutine, object value, PyObject **result) except -1
+    void Py_INCREF(PyObject *object)
+    void Py_DECREF(PyObject *object)
+
+
+cdef class Cork:
+    """Hands frames to a transport: two in a row at once, what follows together.
+
+    What is written in one iteration of the loop behind two frames goes out at its
+    end, or when ``limit`` is reached. So who answers each message with one never
+    makes the loop come round again. A read begins anew, as an iteration does.
+
+    Args:
+        loop: whose iterations these are; in debug mode, where it finds calls from
+            another thread, only the first frame goes out at once.
+        encoder: makes octets of frames.
+        limit: bytes that are gathered before they are written.
+    """
+
+    cdef object loop
+    cdef object encoder
+    cdef object encode
+    cdef object append
+    cdef object octets_to
+    cdef object limit_reached
+    cdef Py_ssize_t limit
+    cdef bint debug
+    cdef bint again                 # the next write follows another
+    cdef public bint is_full        # the transport takes no more
+    cdef public bint is_gathering   # two frames went out, or none may
+
+    def __init__(self, loop, encoder, Py_ssize_t limit):
+        self.loop = loop
+        self.encoder = encoder
+        self.encode = encoder.encode
+        self.append = encoder.append
+        self.limit = limit
+        self.debug = self.again = loop.get_debug()
+
+    def open(self, octets_to, limit_reached):
+        """From now on give octets to this function; tell that one of a full limit."""
+        self.octets_to = octets_to
+        self.limit_reached = limit_reached
+
+    def write(self, message):
+        """Encode one frame behind those before it, and send it soon."""
+        if self.is_gathering:
+            if self.append(message) >= self.limit:
+                self.limit_reached()
+                self.write_gathered()
+            return
+        octets = self.encode(message)
+        if self.again:
+            self.loop.call_soon(self._iteration_ended)
+            self.is_gathering = True
+        self.again = True
+        self.octets_to(octets)
+
+    def write_gathered(self):
+        """Send what was gathered, if the transport takes it."""
+        if not self.is_full and self.encoder.pending:
+            self.octets_to(self.encoder.take())
+
+    def begin_anew(self):
+        """Frames that were gathered stay so; else the next one follows no other."""
+        self.again = self.debug
+
+    def pause(self):
+        """The transport takes no more: gather."""
+        self.is_full = self.is_gathering = True
+
+    def close(self):
+        """Give nothing to the transport any more, and forget it."""
+        self.pause()
+        self.octets_to = self.limit_reached = None
+
+    def _iteration_ended(self):
+        if not self.is_full:
+            self.is_gathering = False
+            self.again = self.debug
+            self.write_gathered()
+
+
+cdef class FrameSender:
+    """Sends at once what may leave at once.
+
+    Who is to wait, and what becomes of a Close frame, is a subclass's affair: it
+    defines ``_send_held(frame)``, a coroutine function, for these and for all that is
+    sent while ``_held`` is set.
+
+    Args:
+        write: takes a frame that may leave.
+    """
+
+    cdef public bint _held
+    cdef public object _write
+
+    def __init__(self, write):
+        self._write = write
+
+    def send(self, frame):
+        """Send a frame, a str as text or a bytes-like object as binary.
+
+        Suspends while there is no room, and now and then to let other tasks run; the
+        frame is sent after that or, if the call is cancelled or fails, not at all.
+        A Close frame begins the closing handshake and waits for nothing.
+
+        Raises:
+            ClosedSendChannelError: a Close frame was sent or received.
+            WebSocketError: a failure ended the session: this is it.
+            ChannelOverflowError: no room, and the channel is set to CLOSE.
+            TypeError: not something that can be sent.
+            ValueError: not allowed now, or text that is not UTF-8.
+        """
+        cdef _Sending sending = _Sending.__new__(_Sending)
+        sending.sender = self
+        sending.frame = frame
+        return sending
+
+
+@cython.final
+@cython.freelist(64)
+cdef class _Sending:
+    """A coroutine that sends one frame; sends nothing before it runs."""
+
+    cdef FrameSender sender   # None when it has begun
+    cdef object frame
+    cdef object rest          # the coroutine that goes on where it must wait
+
+    __name__ = "send"
+    __qualname__ = "SendChannel.send"
+
+    def __dealloc__(self):
+        if self.sender is not None:
+            _warn_never_awaited()
+
+    def __await__(self):
+        return self
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return self.send(None)
+
+    def send(self, value):
+        """Go on, as a coroutine does."""
+        cdef PyObject *result = NULL
+        cdef int said = self.go_on(value, &result)
+        given = <object>result
+        Py_DECREF(result)
+        if said == PYGEN_RETURN:
+            raise StopIteration
+        return given
+
+    def throw(self, kind, value=None, trace=None):
+        """Go on with an error, as a coroutine does."""
+        error = kind if value is None else value
+        if isinstance(error, type):
+            error = error()
+        if trace is not None:
+            error = error.with_traceback(trace)
+        self.sender = self.frame = None
+        if self.rest is None:
+            raise error
+        return self.rest.throw(error)
+
+    def close(self):
+        """Give up, as a coroutine does."""
+        self.sender = self.frame = None
+        if self.rest is not None:
+            self.rest.close()
+
+    cdef int go_on(self, value, PyObject **result) except -1:
+        """A coroutine's step: PYGEN_RETURN, or PYGEN_NEXT."""
+        cdef FrameSender sender = self.sender
+        if self.rest is not None:
+            return PyIter_Send(self.rest, value, result)
+        if sender is None:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        frame = self.frame
+        self.sender = self.frame = None
+        if sender._held or type(frame) is CloseFrame:
+            self.rest = sender._send_held(frame)
+            return PyIter_Send(self.rest, None, result)
+        sender._write(frame)
+        result[0] = <PyObject *>None
+        Py_INCREF(result[0])
+        return PYGEN_RETURN
+
+
+cdef int _send(PyObject *sending, PyObject *value, PyObject **result) except -1:
+    return (<_Sending>sending).go_on(<object>value, result)
+
+
+ktorws_set_send(_Sending, <void *>_send)
+
+
+cdef int _warn_never_awaited() except -1:
+    """As Python does where `await` was forgotten."""
+    PyErr_WarnEx(
+        RuntimeWarning, b"coroutine 'SendChannel.send' was never awaited", 1
+    )
+    return 0
