@@ -10,7 +10,6 @@ a future makes its task wait for the loop's next iteration. So `receive` gives a
 """
 
 cimport cython
-from cpython.exc cimport PyErr_WarnEx
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.string cimport memmove
@@ -22,6 +21,11 @@ from asyncio import CancelledError, current_task
 from collections import deque
 
 from ktorws.exceptions import ClosedReceiveChannelError
+
+if sys.version_info < (3, 12):  # there it is a function of Python's
+    from asyncio.tasks import _current_tasks
+
+    current_task = _current_tasks.get
 
 
 cdef extern from *:
@@ -326,10 +330,6 @@ cdef class _Receipt:
     __name__ = "receive"
     __qualname__ = "ReceiveChannel.receive"
 
-    def __dealloc__(self):
-        if self.queue is not None and self.arrival is None:
-            _warn_never_awaited()
-
     def __await__(self):
         return self
 
@@ -413,14 +413,6 @@ cdef int _send(PyObject *receipt, PyObject *value, PyObject **result) except -1:
 
 
 ktorws_set_send(_Receipt, <void *>_send)
-
-
-cdef int _warn_never_awaited() except -1:
-    """As Python does where `await` was forgotten."""
-    PyErr_WarnEx(
-        RuntimeWarning, b"coroutine 'ReceiveChannel.receive' was never awaited", 1
-    )
-    return 0
 
 
 @cython.final

@@ -1,7 +1,6 @@
 """Frames in order to whoever waits, and what a full channel does."""
 
 import asyncio
-import warnings
 
 import pytest
 
@@ -88,28 +87,6 @@ async def test_receive_many_waits_only_while_there_is_none():
 async def test_receive_many_wants_at_least_one(limit):
     with pytest.raises(ValueError, match="limit"):
         await Incoming().receive_many(limit)
-
-
-@pytest.mark.parametrize("receive", ["receive", "receive_many", "__anext__"])
-async def test_a_forgotten_await_is_told_of(receive):
-    call = getattr(Incoming(), receive)
-    with pytest.warns(RuntimeWarning, match="was never awaited"):
-        del [call()][0]
-
-
-async def test_a_receipt_that_is_given_up_is_not():
-    channel = Incoming()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        channel.receive().close()
-        waiting = channel.receive()
-        waiting.send(None)
-        waiting.close()
-        del waiting
-        task = asyncio.ensure_future(channel.receive())
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
 
 
 async def test_try_receive_never_waits():
