@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -18,6 +19,7 @@ _VISIBLE = re.compile(r"[!-~]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
+@functools.lru_cache(maxsize=256)
 def is_token(text: str) -> bool:
     """Whether this is a token of RFC 9110 §5.6.2, as names in HTTP are."""
     return _TOKEN.fullmatch(text) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote_plus
@@ -128,7 +129,12 @@ def check_port(port: object) -> None:
 
 def _encoded_host(host: object) -> str:
     """The host as a URL has it: IDNA, IPv6 in brackets."""
-    text = check_text(host, "Host").removeprefix("[").removesuffix("]")
+    return _encoded_name(check_text(host, "Host"))
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded_name(host: str) -> str:
+    text = host.removeprefix("[").removesuffix("]")
     text = text.replace("%25", "%")  # how a URL spells an IPv6 zone's percent sign
     if ":" in text:
         address = IPv6Address(text)

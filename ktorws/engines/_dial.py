@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,10 @@ class Dialler:
         Raises:
             OSError: to none of them.
         """
+        if len(addresses) == 1 and self._local_address is None:
+            family, kind, protocol, _, address = addresses[0]
+            return await connected(socket.socket(family, kind, protocol), address)
+
         import aiohappyeyeballs  # noqa: PLC0415  not where another engine serves
 
         local = None
@@ -69,10 +74,15 @@ class Dialler:
 
 
 async def connect_unix(path: str) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    """A socket that is connected to this path."""
+    return await connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
+
+
+async def connected(sock: socket.socket, address: Any) -> socket.socket:  # noqa: ANN401
+    """The socket, connected to this address; or closed, by an error."""
     try:
         sock.setblocking(False)  # noqa: FBT003
-        await asyncio.get_running_loop().sock_connect(sock, path)
+        await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()
         raise
@@ -81,19 +91,28 @@ async def connect_unix(path: str) -> socket.socket:
 
 async def addresses_of(host: str, port: int) -> list[Any]:
     """The host's addresses; asks nobody where the host is one."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    literal = _literal(host)
+    if literal is None:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         if not found:  # of a loop's or resolver's own; the system's raises
-            raise OSError("No address was found") from None
+            raise OSError("No address was found")
         return found
-    family, tail = (
-        (socket.AF_INET, ()) if address.version == 4 else (socket.AF_INET6, (0, 0))  # noqa: PLR2004
-    )
-    if getattr(address, "scope_id", None):
+    family, tail, has_scope = literal
+    if has_scope:
         return socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, *tail))]
+
+
+@functools.lru_cache(maxsize=256)
+def _literal(host: str) -> tuple[socket.AddressFamily, tuple[int, ...], bool] | None:
+    """Of an address: its family, what stands behind its port, and if it has a scope."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if address.version == 4:  # noqa: PLR2004
+        return socket.AF_INET, (), False
+    return socket.AF_INET6, (0, 0), address.scope_id is not None
