@@ -2,12 +2,12 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Any, Self
+from collections.abc import Callable, Coroutine
+from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
-from ktorws.frame import Frame
+from ktorws.frame import Frame, FrameDecoder
 
 @disjoint_base
 class FrameQueue:
@@ -40,3 +40,15 @@ class FrameQueue:
     def _size(self) -> int: ...
     @property
     def _readers(self) -> int: ...
+
+@final
+class Intake:
+    instead: Callable[[int], object] | None
+    def __init__(
+        self,
+        decoder: FrameDecoder,
+        begin_anew: Callable[[], object],
+        hand_over: Callable[[list[Frame], int], object],
+        special: Callable[[list[Frame]], object],
+    ) -> None: ...
+    def buffer_updated(self, nbytes: int) -> None: ...

@@ -14,7 +14,7 @@ from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.string cimport memmove
 
-from ktorws._frame cimport Frame
+from ktorws._frame cimport Frame, FrameDecoder
 
 import sys
 from asyncio import CancelledError, current_task
@@ -147,17 +147,19 @@ cdef class FrameQueue:
         runs within this call, until it waits again.
         """
         cdef _Arrival waiting
+        cdef bint is_full
         if self._must_look:
             self.deliver(frames, size)
             return
-        if self.put(frames, size):
-            self._filled()
+        is_full = self.put(frames, size)
         waiting = self.waiting
         if waiting is not None:
             self.waiting = None
             waiting.set_now()
         elif self.crowd:
             self._wake(len(frames))
+        if is_full and self.count and self.is_at_limit():  # nobody has taken them
+            self._filled()
 
     @cython.critical_section
     def _put(self, list frames not None, Py_ssize_t size):
@@ -263,6 +265,9 @@ cdef class FrameQueue:
             self.frames[self.first + self.count + at] = frame
         self._size = self._size + size if self.count else size
         self.count += number
+        return self.is_at_limit()
+
+    cdef inline bint is_at_limit(self) noexcept:
         return self.count >= self._capacity or self._size >= self._max_bytes
 
     cdef PyObject *pop(self) except NULL:
@@ -315,6 +320,44 @@ cdef class FrameQueue:
         for at in range(count):
             Py_DECREF(frames[first + at])
         PyMem_Free(frames)
+
+
+@cython.final
+cdef class Intake:
+    """Brings frames from a transport's reads to the queue that they wait in.
+
+    Args:
+        decoder: whose memory is read into.
+        begin_anew: called in each read, before anybody gets its frames.
+        hand_over: the queue's.
+        special: takes the frames of a read instead, where the decoder says so.
+    """
+
+    cdef FrameDecoder decoder
+    cdef object decode
+    cdef object begin_anew
+    cdef object hand_over
+    cdef object special
+    cdef public object instead   # called with the size of a read, unless None
+
+    def __init__(self, FrameDecoder decoder not None, begin_anew, hand_over, special):
+        self.decoder = decoder
+        self.decode = decoder.buffer_updated
+        self.begin_anew = begin_anew
+        self.hand_over = hand_over
+        self.special = special
+
+    def buffer_updated(self, nbytes):
+        """So many octets are in the decoder's memory (`asyncio.BufferedProtocol`)."""
+        if self.instead is not None:
+            self.instead(nbytes)
+            return
+        frames = self.decode(nbytes)
+        self.begin_anew()
+        if self.decoder.special:
+            self.special(frames)
+        elif frames:  # the last step: a task of the user's may run within it
+            self.hand_over(frames, self.decoder.size)
 
 
 @cython.final

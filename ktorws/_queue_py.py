@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from contextvars import Context
 
+    from ktorws.frame import FrameDecoder
+
 
 class FrameQueue:
     """Frames in order, each for one reader; readers in order, each for one frame.
@@ -104,12 +106,13 @@ class FrameQueue:
         if self._must_look:
             self.deliver(frames, size)
             return
-        if self._add(frames, size):
-            self._filled()
+        is_full = self._add(frames, size)
         if len(self._arrivals) == 1:
             self._arrivals.popleft().set_now()
         else:
             self._wake(len(frames))
+        if is_full and self._frames and self._is_at_limit():  # nobody has taken them
+            self._filled()
 
     # What a subclass defines.
 
@@ -173,6 +176,9 @@ class FrameQueue:
             raise TypeError("Only frames can wait to be received")
         self._size = self._size + size if self._frames else size
         self._frames.extend(frames)
+        return self._is_at_limit()
+
+    def _is_at_limit(self) -> bool:
         return len(self._frames) >= self._capacity or self._size >= self._max_bytes
 
     def _pop(self) -> Frame:
@@ -201,6 +207,45 @@ class FrameQueue:
                 elif self._frames:  # woken, and then cancelled: it is another's turn
                     self._wake(1)
                 raise
+
+
+class Intake:
+    """Brings frames from a transport's reads to the queue that they wait in.
+
+    Args:
+        decoder: whose memory is read into.
+        begin_anew: called in each read, before anybody gets its frames.
+        hand_over: the queue's.
+        special: takes the frames of a read instead, where the decoder says so.
+    """
+
+    __slots__ = ("_begin_anew", "_decoder", "_hand_over", "_special", "instead")
+
+    def __init__(
+        self,
+        decoder: FrameDecoder,
+        begin_anew: Callable[[], object],
+        hand_over: Callable[[list[Frame], int], object],
+        special: Callable[[list[Frame]], object],
+    ) -> None:
+        self._decoder = decoder
+        self._begin_anew = begin_anew
+        self._hand_over = hand_over
+        self._special = special
+        # Called with the size of a read, unless None.
+        self.instead: Callable[[int], object] | None = None
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many octets are in the decoder's memory (`asyncio.BufferedProtocol`)."""
+        if self.instead is not None:
+            self.instead(nbytes)
+            return
+        frames = self._decoder.buffer_updated(nbytes)
+        self._begin_anew()
+        if self._decoder.special:
+            self._special(frames)
+        elif frames:  # the last step: a task of the user's may run within it
+            self._hand_over(frames, self._decoder.size)
 
 
 class _Arrival:

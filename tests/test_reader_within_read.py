@@ -6,6 +6,7 @@ import contextvars
 import pytest
 
 from ktorws import CIO, HttpClient, WebSockets
+from ktorws.channels import ChannelOverflow, WebSocketChannelsConfig, bounded
 from ktorws.server import WebSocketServer
 from tests.mocking import begun
 from tests.octets import TEXT, frame
@@ -79,6 +80,38 @@ async def test_the_reader_keeps_its_context():
     task = await begun(reader())
     await read(connection, frame(TEXT, b"a"))
     assert seen == [("of the reader", task)]
+    await task
+
+
+@pytest.mark.parametrize("overflow", ChannelOverflow)
+async def test_what_a_reader_takes_at_once_never_fills_the_channel(overflow):
+    channels = WebSocketChannelsConfig(
+        incoming=bounded(1, on_overflow=overflow, max_bytes=5)
+    )
+    session, connection, transport = opened(channels=channels)
+    got = []
+
+    async def reader():
+        async for one in session.incoming:
+            got.append(one.read_text())
+
+    task = await begun(reader())
+    for text in ("a", "more than five", "b"):
+        await read(connection, frame(TEXT, text.encode()))
+    assert got == ["a", "more than five", "b"]
+    assert transport.names == []  # it was not paused
+    assert session.is_active
+    task.cancel()
+
+
+async def test_what_a_reader_leaves_does():
+    channels = WebSocketChannelsConfig(incoming=bounded(2))
+    session, connection, transport = opened(channels=channels)
+    got = []
+    task = await begun(receiving(session, got))
+    await read(connection, frame(TEXT, b"a") + frame(TEXT, b"b") + frame(TEXT, b"c"))
+    assert got == ["a"]
+    assert transport.names == ["pause_reading"]
     await task
 
 

@@ -16,6 +16,7 @@ from ktorws.engines._shared import shared_by
 from ktorws.engines._transports import give_up, send_no_more
 from ktorws.frame import Frame, FrameDecoder, FrameEncoder
 from ktorws.frame_connection import Traffic
+from ktorws.frame_queue import Intake
 from ktorws.sending import Cork
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
         self.write = self._cork.write  # type: ignore[method-assign]
-        self._decode = self._decoder.buffer_updated
-        self._all_to_session = False
+        self._intake: Intake
         self._transport: asyncio.Transport
         self._reading: Reading
         self._session: WebSocketSession
@@ -108,8 +108,15 @@ class Connection(asyncio.BufferedProtocol):
         """Begin with the octets that came behind the handshake."""
         self._transport = transport
         self._session = session
-        self._hand_over = session.incoming.hand_over
-        self._all_to_session = bool(session.extensions)
+        self._intake = Intake(
+            self._decoder,
+            self._cork.begin_anew,
+            session.incoming.hand_over,
+            self._to_session,
+        )
+        self.buffer_updated = self._intake.buffer_updated  # type: ignore[method-assign]
+        if session.extensions:
+            self._show_all()
         self._reading = reading_of(self.loop, transport)
         self._cork.open(transport.write, session.outgoing.demand_turn)
         transport.set_protocol(self)
@@ -202,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._cork.write_gathered()
         self.resume_reading()
-        self._ending = True
+        self._stop_delivering()
         self._lingering = linger and not self._transport.can_write_eof()
         if self._lingering and self._decoder.error is not None:
             self._expect_no_more()
@@ -214,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once."""
         self.resume_reading()
-        self._ending = True
+        self._stop_delivering()
         if self._lingering:
             give_up(self._transport)
         else:
@@ -224,16 +231,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many octets are in `get_buffer`'s memory."""
-        if self._ending:
-            if self._lingering:
-                self._dropped(self._decode(nbytes))
-            return
-        frames = self._decode(nbytes)
-        self._cork.begin_anew()
-        if self._all_to_session or self._decoder.special:
-            self._to_session(frames)
-        elif frames:  # the last step: a task of the user's may run within it
-            self._hand_over(frames, self._decoder.size)
+        self._intake.buffer_updated(nbytes)
 
     def eof_received(self) -> bool:
         """The peer sends no more; the transport closes by itself."""
@@ -264,7 +262,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The transport is closed."""
-        self._ending = True
+        self._stop_delivering()
         self._cork.close()  # uvloop's transport would raise
         self._end_flush()
         if error is not None:
@@ -280,17 +278,33 @@ class Connection(asyncio.BufferedProtocol):
 
     # How it works.
 
-    def _to_session(self, frames: list[Frame]) -> None:
-        self._session.frames_received(frames, self._decoder.size)
-        if self._decoder.error is not None:
-            self._session.violated(self._decoder.error)
+    def _show_all(self) -> None:
+        """From now on let the session see every frame first."""
+        self._intake.instead = self._read_for_session
 
-    def _dropped(self, frames: list[Frame]) -> None:
-        """Of these only the peer's Close matters: nothing comes behind it."""
+    def _read_for_session(self, nbytes: int) -> None:
+        frames = self._decoder.buffer_updated(nbytes)
+        self._cork.begin_anew()
+        self._to_session(frames)
+
+    def _stop_delivering(self) -> None:
+        self._ending = True
+        self._intake.instead = self._read_and_drop
+
+    def _read_and_drop(self, nbytes: int) -> None:
+        """Of these frames only the peer's Close matters: nothing comes behind it."""
+        if not self._lingering:
+            return
+        frames = self._decoder.buffer_updated(nbytes)
         if any(isinstance(frame, Frame.Close) for frame in frames):
             self._stop_lingering()
         elif self._decoder.error is not None:
             self._expect_no_more()
+
+    def _to_session(self, frames: list[Frame]) -> None:
+        self._session.frames_received(frames, self._decoder.size)
+        if self._decoder.error is not None:
+            self._session.violated(self._decoder.error)
 
     def _expect_no_more(self) -> None:
         """Wait for silence, where no more frames can be read."""

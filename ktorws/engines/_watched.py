@@ -28,7 +28,7 @@ def watched(capabilities: Capabilities) -> Callable[..., Connection]:
 
 
 class WatchedConnection(Connection):
-    """One that gives up a silent peer; it counts reads, not frames.
+    """One that gives up a silent peer; it counts octets, not frames.
 
     Args:
         timeout: seconds of silence, or None to bear any.
@@ -37,7 +37,6 @@ class WatchedConnection(Connection):
 
     def __init__(self, timeout: float | None, *args: Any, **options: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **options)
-        self._reads = 0
         self._timeout = timeout
         self._watch: Silence | None = None
 
@@ -49,17 +48,12 @@ class WatchedConnection(Connection):
             self._watch = Silence(
                 self.clock,
                 self._timeout,
-                heard=lambda: self._reads,
+                heard=lambda: self.received.bytes,
                 deafness=lambda: self.deafness,
                 dead=self._silent,
             )
             self._watch.start()
         super().open(transport, session, left_over)
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Count the read."""
-        self._reads += 1
-        super().buffer_updated(nbytes)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Listen no more."""
@@ -98,7 +92,7 @@ class TappedConnection(WatchedConnection):
     ) -> None:
         """Begin, with the long way for every frame."""
         super().open(transport, session, left_over)
-        self._all_to_session = True
+        self._show_all()
 
     def _show_and_write(self, message: Sendable) -> None:
         for tap in self._taps:
