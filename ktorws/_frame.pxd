@@ -120,6 +120,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t capacity
     cdef Py_ssize_t filled
 
+    cdef list read(self, Py_ssize_t nbytes)
     cdef int open_window(self, Py_ssize_t room) except -1
     cdef int count(self, Py_ssize_t size, list frames) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
@@ -177,6 +178,8 @@ cdef class FrameEncoder:
     cdef Py_ssize_t hint     # how much was taken last time
     cdef Counters counters
 
+    cdef bytes octets_of(self, message)
+    cdef Py_ssize_t gather(self, message) except -1
     cdef look_at(self, message, Outgoing *out)
     cdef look_at_text(self, str text, Outgoing *out)
     cdef look_at_bytes(self, bytes data, Outgoing *out)

@@ -704,9 +704,12 @@ cdef class FrameDecoder:
         self.open_window(min(sizehint, STEP))
         return PyMemoryView_FromObject(self)
 
-    @cython.critical_section
     def buffer_updated(self, Py_ssize_t nbytes):
         """The frames that ``nbytes`` octets in `get_buffer`'s memory complete."""
+        return self.read(nbytes)
+
+    @cython.critical_section
+    cdef list read(self, Py_ssize_t nbytes):
         cdef list frames = []
         self.special = False
         self.size = 0
@@ -1241,7 +1244,6 @@ cdef class FrameEncoder:
     def __dealloc__(self):
         Py_XDECREF(self.cork)
 
-    @cython.critical_section
     def encode(self, message):
         """The octets of one frame: a `Frame`, a str as text, bytes-like as binary.
 
@@ -1250,6 +1252,17 @@ cdef class FrameEncoder:
             ValueError: it does not fit into the fragmented message being sent, or
                 its text is not UTF-8. Nothing was changed then.
         """
+        return self.octets_of(message)
+
+    def append(self, message):
+        """Add one frame's octets to those that `take` will give; gives their number.
+
+        Raises as `encode` does.
+        """
+        return self.gather(message)
+
+    @cython.critical_section
+    cdef bytes octets_of(self, message):
         cdef Outgoing out
         cdef Py_ssize_t size
         cdef PyObject *octets
@@ -1267,11 +1280,7 @@ cdef class FrameEncoder:
         return _owned(octets)
 
     @cython.critical_section
-    def append(self, message):
-        """Add one frame's octets to those that `take` will give; gives their number.
-
-        Raises as `encode` does.
-        """
+    cdef Py_ssize_t gather(self, message) except -1:
         cdef Outgoing out
         _keep = self.look_at(message, &out)
         self.draw_key(&out)

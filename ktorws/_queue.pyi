@@ -8,6 +8,7 @@ from typing import Any, Self, final
 from typing_extensions import disjoint_base
 
 from ktorws.frame import Frame, FrameDecoder
+from ktorws.sending import Cork
 
 @disjoint_base
 class FrameQueue:
@@ -47,8 +48,8 @@ class Intake:
     def __init__(
         self,
         decoder: FrameDecoder,
-        begin_anew: Callable[[], object],
-        hand_over: Callable[[list[Frame], int], object],
+        cork: Cork,
+        queue: FrameQueue,
         special: Callable[[list[Frame]], object],
     ) -> None: ...
     def buffer_updated(self, nbytes: int) -> None: ...

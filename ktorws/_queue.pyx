@@ -15,25 +15,21 @@ from cpython.object cimport PyObject
 from libc.string cimport memmove
 
 from ktorws._frame cimport Frame, FrameDecoder
+from ktorws._sending cimport Cork
 
+import asyncio
 import sys
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError
 from collections import deque
 
 from ktorws.exceptions import ClosedReceiveChannelError
 
+cdef object _current_task = asyncio.current_task
 if sys.version_info < (3, 12):  # there it is a function of Python's
-    from asyncio.tasks import _current_tasks
-
-    current_task = _current_tasks.get
+    _current_task = asyncio.tasks._current_tasks.get
 
 
-cdef extern from *:
-    """
-    /* What `await` calls: without it, each frame would travel in a StopIteration. */
-    #define ktorws_set_send(type, function) \
-        (((PyTypeObject *)(type))->tp_as_async->am_send = (sendfunc)(function))
-    """
+cdef extern from "_am_send.h":
     void ktorws_set_send(type type, void *function)
 
 cdef extern from "Python.h":
@@ -139,18 +135,21 @@ cdef class FrameQueue:
         """How many frames wait."""
         return self.count
 
-    @cython.critical_section
     def hand_over(self, list frames not None, Py_ssize_t size):
         """Take frames with so many payload bytes; one who waits goes on at once.
 
         For the last step of a callback of the loop's: the task of the one who waits
         runs within this call, until it waits again.
         """
+        self.take_over(frames, size)
+
+    @cython.critical_section
+    cdef take_over(self, list frames, Py_ssize_t size):
         cdef _Arrival waiting
         cdef bint is_full
         if self._must_look:
             self.deliver(frames, size)
-            return
+            return None
         is_full = self.put(frames, size)
         waiting = self.waiting
         if waiting is not None:
@@ -328,36 +327,41 @@ cdef class Intake:
 
     Args:
         decoder: whose memory is read into.
-        begin_anew: called in each read, before anybody gets its frames.
-        hand_over: the queue's.
+        cork: begins anew with each read.
+        queue: gets them by `hand_over`.
         special: takes the frames of a read instead, where the decoder says so.
     """
 
     cdef FrameDecoder decoder
-    cdef object decode
-    cdef object begin_anew
-    cdef object hand_over
+    cdef Cork cork
+    cdef FrameQueue queue
     cdef object special
     cdef public object instead   # called with the size of a read, unless None
 
-    def __init__(self, FrameDecoder decoder not None, begin_anew, hand_over, special):
+    def __init__(
+        self,
+        FrameDecoder decoder not None,
+        Cork cork not None,
+        FrameQueue queue not None,
+        special,
+    ):
         self.decoder = decoder
-        self.decode = decoder.buffer_updated
-        self.begin_anew = begin_anew
-        self.hand_over = hand_over
+        self.cork = cork
+        self.queue = queue
         self.special = special
 
-    def buffer_updated(self, nbytes):
+    def buffer_updated(self, Py_ssize_t nbytes):
         """So many octets are in the decoder's memory (`asyncio.BufferedProtocol`)."""
+        cdef list frames
         if self.instead is not None:
             self.instead(nbytes)
             return
-        frames = self.decode(nbytes)
-        self.begin_anew()
+        frames = self.decoder.read(nbytes)
+        self.cork.begin_anew()
         if self.decoder.special:
             self.special(frames)
         elif frames:  # the last step: a task of the user's may run within it
-            self.hand_over(frames, self.decoder.size)
+            self.queue.take_over(frames, self.decoder.size)
 
 
 @cython.final
@@ -483,7 +487,7 @@ cdef class _Arrival:
         Not within a task: there it is as `set`.
         """
         callback = self.callback
-        if callback is None or current_task(self.loop) is not None:
+        if callback is None or _current_task(self.loop) is not None:
             return self.set()
         self.callback = None
         try:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from ktorws.frame import FrameDecoder
+    from ktorws.sending import Cork
 
 
 class FrameQueue:
@@ -214,23 +215,23 @@ class Intake:
 
     Args:
         decoder: whose memory is read into.
-        begin_anew: called in each read, before anybody gets its frames.
-        hand_over: the queue's.
+        cork: begins anew with each read.
+        queue: gets them by `hand_over`.
         special: takes the frames of a read instead, where the decoder says so.
     """
 
-    __slots__ = ("_begin_anew", "_decoder", "_hand_over", "_special", "instead")
+    __slots__ = ("_cork", "_decoder", "_queue", "_special", "instead")
 
     def __init__(
         self,
         decoder: FrameDecoder,
-        begin_anew: Callable[[], object],
-        hand_over: Callable[[list[Frame], int], object],
+        cork: Cork,
+        queue: FrameQueue,
         special: Callable[[list[Frame]], object],
     ) -> None:
         self._decoder = decoder
-        self._begin_anew = begin_anew
-        self._hand_over = hand_over
+        self._cork = cork
+        self._queue = queue
         self._special = special
         # Called with the size of a read, unless None.
         self.instead: Callable[[int], object] | None = None
@@ -241,11 +242,11 @@ class Intake:
             self.instead(nbytes)
             return
         frames = self._decoder.buffer_updated(nbytes)
-        self._begin_anew()
+        self._cork.begin_anew()
         if self._decoder.special:
             self._special(frames)
         elif frames:  # the last step: a task of the user's may run within it
-            self._hand_over(frames, self._decoder.size)
+            self._queue.hand_over(frames, self._decoder.size)
 
 
 class _Arrival:

@@ -15,12 +15,7 @@ from cpython.object cimport PyObject
 from ktorws._frame cimport CloseFrame
 
 
-cdef extern from *:
-    """
-    /* What `await` calls: without it, the end would travel as a StopIteration. */
-    #define ktorws_set_send(type, function) \
-        (((PyTypeObject *)(type))->tp_as_async->am_send = (sendfunc)(function))
-    """
+cdef extern from "_am_send.h":
     void ktorws_set_send(type type, void *function)
 
 cdef extern from "Python.h":
@@ -47,23 +42,9 @@ cdef class Cork:
         limit: bytes that are gathered before they are written.
     """
 
-    cdef object loop
-    cdef object encoder
-    cdef object encode
-    cdef object append
-    cdef object octets_to
-    cdef object limit_reached
-    cdef Py_ssize_t limit
-    cdef bint debug
-    cdef bint again                 # the next write follows another
-    cdef public bint is_full        # the transport takes no more
-    cdef public bint is_gathering   # two frames went out, or none may
-
-    def __init__(self, loop, encoder, Py_ssize_t limit):
+    def __init__(self, loop, FrameEncoder encoder not None, Py_ssize_t limit):
         self.loop = loop
         self.encoder = encoder
-        self.encode = encoder.encode
-        self.append = encoder.append
         self.limit = limit
         self.debug = self.again = loop.get_debug()
 
@@ -75,11 +56,11 @@ cdef class Cork:
     def write(self, message):
         """Encode one frame behind those before it, and send it soon."""
         if self.is_gathering:
-            if self.append(message) >= self.limit:
+            if self.encoder.gather(message) >= self.limit:
                 self.limit_reached()
                 self.write_gathered()
             return
-        octets = self.encode(message)
+        octets = self.encoder.octets_of(message)
         if self.again:
             self.loop.call_soon(self._iteration_ended)
             self.is_gathering = True
@@ -91,7 +72,7 @@ cdef class Cork:
         if not self.is_full and self.encoder.pending:
             self.octets_to(self.encoder.take())
 
-    def begin_anew(self):
+    cpdef begin_anew(self):
         """Frames that were gathered stay so; else the next one follows no other."""
         self.again = self.debug
 

@@ -109,10 +109,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         self._session = session
         self._intake = Intake(
-            self._decoder,
-            self._cork.begin_anew,
-            session.incoming.hand_over,
-            self._to_session,
+            self._decoder, self._cork, session.incoming, self._to_session
         )
         self.buffer_updated = self._intake.buffer_updated  # type: ignore[method-assign]
         if session.extensions:

@@ -1,0 +1,17 @@
+# What the compiled way out keeps.
+
+from ktorws._frame cimport FrameEncoder
+
+
+cdef class Cork:
+    cdef object loop
+    cdef FrameEncoder encoder
+    cdef object octets_to
+    cdef object limit_reached
+    cdef Py_ssize_t limit
+    cdef bint debug
+    cdef bint again                 # the next write follows another
+    cdef public bint is_full        # the transport takes no more
+    cdef public bint is_gathering   # two frames went out, or none may
+
+    cpdef begin_anew(self)
