@@ -45,7 +45,9 @@ cdef class ReadBuffer:
     cdef uint8_t *memory
     cdef Py_ssize_t size
     cdef ReadBuffer larger
+    cdef object view
 
+    cdef whole(self)
     cdef ReadBuffer with_room(self, Py_ssize_t size)
 
 

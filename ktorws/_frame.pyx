@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
-# cython: embedsignature=True, embedsignature.format=python
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """The frames of RFC 6455 §5 as octets: masking, header parsing, UTF-8, encoding.
 
 ::
@@ -500,6 +500,16 @@ cdef class ReadBuffer:
     def __dealloc__(self):
         PyMem_Free(self.memory)
 
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.memory, self.size, 0, flags)
+
+    @cython.critical_section
+    cdef whole(self):
+        """A view of all of it; the same each time, since every read asks for one."""
+        if self.view is None:
+            self.view = PyMemoryView_FromObject(self)
+        return self.view
+
     cdef ReadBuffer with_room(self, Py_ssize_t size):
         """This one, or a larger one, which is kept for the next who needs it."""
         if size <= self.size:
@@ -702,7 +712,7 @@ cdef class FrameDecoder:
         finds no room in it when the peer has ended its side.
         """
         self.open_window(min(sizehint, STEP))
-        return PyMemoryView_FromObject(self)
+        return PyMemoryView_FromObject(self) if self.in_place else self.scratch.whole()
 
     def buffer_updated(self, Py_ssize_t nbytes):
         """The frames that ``nbytes`` octets in `get_buffer`'s memory complete."""
@@ -750,14 +760,13 @@ cdef class FrameDecoder:
         self.drop_payload()
 
     def __getbuffer__(self, Py_buffer *view, int flags):
+        # A loop may keep the view longer than it should: the payload that it points
+        # to must outlive it.
+        if not self.in_place:
+            raise BufferError("There is no payload to read into")
         PyBuffer_FillInfo(view, self, self.window, self.window_size, 0, flags)
-        # A loop may keep the view longer than it should: what it points to must
-        # outlive it, be it the ReadBuffer, which is ours, or the payload.
-        if self.in_place:
-            view.internal = <void *>self.payload
-        else:
-            view.internal = <void *>self.scratch
-        Py_XINCREF(<PyObject *>view.internal)
+        view.internal = <void *>self.payload
+        Py_XINCREF(self.payload)
 
     def __releasebuffer__(self, Py_buffer *view):
         Py_XDECREF(<PyObject *>view.internal)

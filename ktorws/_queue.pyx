@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
-# cython: embedsignature=True, embedsignature.format=python
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """Frames that wait for a reader, and readers that wait for a frame.
 
 A coroutine of Python's costs as much as all that a small message needs before it, and
@@ -27,6 +27,16 @@ from ktorws.exceptions import ClosedReceiveChannelError
 cdef object _current_task = asyncio.current_task
 if sys.version_info < (3, 12):  # there it is a function of Python's
     _current_task = asyncio.tasks._current_tasks.get
+class _NoLoop:
+    @staticmethod
+    def get_debug():
+        return False
+
+
+# What a task is told that it waited for: of `_Arrival` it would look up the result by
+# a name that it makes anew each time.
+cdef object _arrived = asyncio.Future(loop=_NoLoop())
+_arrived.set_result(None)
 
 
 cdef extern from "_am_send.h":
@@ -42,6 +52,8 @@ cdef extern from "Python.h":
     PyObject *_item "PyList_GET_ITEM"(list items, Py_ssize_t at)
     void Py_INCREF(PyObject *object)
     void Py_DECREF(PyObject *object)
+    int PyContext_Enter(object context) except -1
+    int PyContext_Exit(object context) except -1
 
 
 cdef enum:
@@ -228,7 +240,7 @@ cdef class FrameQueue:
     cdef _Arrival wait(self):
         """A place behind those that wait already."""
         cdef _Arrival arrival = _Arrival.__new__(_Arrival)
-        arrival.loop = self.loop
+        arrival._loop = self.loop
         arrival.blocking = True
         if self.waiting is None and not self.crowd:
             self.waiting = arrival
@@ -467,7 +479,7 @@ ktorws_set_send(_Receipt, <void *>_send)
 cdef class _Arrival:
     """What a reader's task waits for, once: as much of a future as a task needs."""
 
-    cdef object loop
+    cdef readonly object _loop   # whose task can wait for this
     cdef bint blocking
     cdef object callback      # how the task goes on; None when it does
     cdef object context
@@ -478,7 +490,7 @@ cdef class _Arrival:
         """Let the task go on, in the loop's next iteration."""
         callback, self.callback = self.callback, None
         if callback is not None:
-            self.loop.call_soon(callback, self, context=self.context)
+            self._loop.call_soon(callback, self, context=self.context)
         return 0
 
     cdef int set_now(self) except -1:
@@ -486,15 +498,18 @@ cdef class _Arrival:
 
         Not within a task: there it is as `set`.
         """
-        callback = self.callback
-        if callback is None or _current_task(self.loop) is not None:
+        callback, context = self.callback, self.context
+        if callback is None or _current_task(self._loop) is not None:
             return self.set()
         self.callback = None
+        PyContext_Enter(context)
         try:
-            self.context.run(callback, self)
+            callback(_arrived)
         except (SystemExit, KeyboardInterrupt) as error:
             # The transport would take it for an error of its own.
-            self.loop.call_soon(_raise, error)
+            self._loop.call_soon(_raise, error)
+        finally:
+            PyContext_Exit(context)
         return 0
 
     # What a task calls.
@@ -506,10 +521,6 @@ cdef class _Arrival:
     @_asyncio_future_blocking.setter
     def _asyncio_future_blocking(self, bint value):
         self.blocking = value
-
-    def get_loop(self):
-        """Whose task can wait for this."""
-        return self.loop
 
     def add_done_callback(self, callback, *, context):
         """Take note of how the task goes on."""

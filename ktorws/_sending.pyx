@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 # cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
-# cython: embedsignature=True, embedsignature.format=python
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
 """From a sender to the transport: what leaves at once, and what leaves together.
 
 A coroutine of Python's, and a method that it calls, cost more than the frame that
