@@ -27,6 +27,8 @@ from ktorws.exceptions import ClosedReceiveChannelError
 cdef object _current_task = asyncio.current_task
 if sys.version_info < (3, 12):  # there it is a function of Python's
     _current_task = asyncio.tasks._current_tasks.get
+
+
 class _NoLoop:
     @staticmethod
     def get_debug():
