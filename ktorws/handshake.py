@@ -256,7 +256,10 @@ def accept(
 
 def _has(headers: CIMultiDictProxy[str], name: str, token: str) -> bool:
     """Whether a header that lists tokens has this one, in any letter case."""
-    elements = list_elements(headers.getall(name, []))
+    values = headers.getall(name, [])
+    if len(values) == 1 and values[0].lower() == token:
+        return True
+    elements = list_elements(values)
     return token in {element.lower() for element in elements}
 
 

@@ -297,6 +297,8 @@ class HttpRequestBuilder:
 
 
 def _check_headers(headers: CIMultiDictProxy[str]) -> None:
+    if not headers:
+        return
     for name, value in headers.items():
         check_header(name, value)
     for name in CONTROLLED_HEADERS:
