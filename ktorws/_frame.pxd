@@ -41,8 +41,13 @@ cdef class PongFrame(Frame):
     pass
 
 
+cdef class _Memory:
+    cdef uint8_t *octets
+    cdef Py_ssize_t size
+
+
 cdef class ReadBuffer:
-    cdef uint8_t *memory
+    cdef _Memory memory
     cdef Py_ssize_t size
     cdef ReadBuffer larger
     cdef object view

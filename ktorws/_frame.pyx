@@ -95,8 +95,11 @@ cdef extern from *:
     #else
     #pragma GCC diagnostic pop
     #endif
+    #define ktorws_is_released(view) \
+        (((PyMemoryViewObject *)(view))->flags & _Py_MEMORYVIEW_RELEASED)
     """
     void ktorws_forget_hash(PyObject *octets)
+    bint ktorws_is_released(object view)
 
 
 cdef enum:
@@ -480,6 +483,23 @@ cdef _close_error(bytes data, str bad_code):
 
 
 @cython.final
+cdef class _Memory:
+    """What a `ReadBuffer` and its view have in common, so that neither has the other."""
+
+    def __cinit__(self, Py_ssize_t size):
+        self.octets = <uint8_t *>PyMem_Malloc(size)
+        if self.octets is NULL:
+            raise MemoryError
+        self.size = size
+
+    def __dealloc__(self):
+        PyMem_Free(self.octets)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, self.octets, self.size, 0, flags)
+
+
+@cython.final
 cdef class ReadBuffer:
     """Scratch memory to read into; empty between two calls of the loop.
 
@@ -492,22 +512,14 @@ cdef class ReadBuffer:
     def __cinit__(self, Py_ssize_t size=READ_SIZE):
         if size < 1024:
             raise ValueError(f"A read buffer needs at least 1024 bytes, not {size}")
-        self.memory = <uint8_t *>PyMem_Malloc(size)
-        if self.memory is NULL:
-            raise MemoryError
+        self.memory = _Memory(size)
         self.size = size
-
-    def __dealloc__(self):
-        PyMem_Free(self.memory)
-
-    def __getbuffer__(self, Py_buffer *view, int flags):
-        PyBuffer_FillInfo(view, self, self.memory, self.size, 0, flags)
 
     @cython.critical_section
     cdef whole(self):
         """A view of all of it; the same each time, since every read asks for one."""
-        if self.view is None:
-            self.view = PyMemoryView_FromObject(self)
+        if self.view is None or ktorws_is_released(self.view):
+            self.view = PyMemoryView_FromObject(self.memory)
         return self.view
 
     cdef ReadBuffer with_room(self, Py_ssize_t size):
@@ -787,7 +799,7 @@ cdef class FrameDecoder:
             if self.buffer is None:
                 self.buffer = ReadBuffer()
             self.scratch = self.buffer.with_room(room)
-            self.window = self.scratch.memory
+            self.window = self.scratch.memory.octets
             self.window_size = self.scratch.size
             self.in_place = False
         return 0
@@ -1150,7 +1162,12 @@ cdef class FrameDecoder:
         if self.payload is not NULL:
             self.resize(room)
         elif self.memory is not None:
-            self.payload = self.memory.take(room, declared + (declared >> 2))
+            self.payload = self.memory.take(
+                room, declared + (min(declared, LARGEST) >> 2)
+            )
+            if _bytes_size(self.payload) > declared:
+                # Now: later a view of the transport's may be in the way.
+                _resize_bytes(&self.payload, declared)
             room = _bytes_size(self.payload)
         else:
             self.payload = _new_bytes(NULL, room)

@@ -10,6 +10,7 @@ a future makes its task wait for the loop's next iteration. So `receive` gives a
 """
 
 cimport cython
+from cpython.exc cimport PyErr_SetObject
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from cpython.object cimport PyObject
 from libc.string cimport memmove
@@ -19,6 +20,7 @@ from ktorws._sending cimport Cork
 
 import asyncio
 import sys
+import sysconfig
 from asyncio import CancelledError
 from collections import deque
 
@@ -36,13 +38,15 @@ class _NoLoop:
 
 
 # What a task is told that it waited for: of `_Arrival` it would look up the result by
-# a name that it makes anew each time.
-cdef object _arrived = asyncio.Future(loop=_NoLoop())
-_arrived.set_result(None)
+# a name that it makes anew each time. Without the GIL all threads would wait for it.
+cdef object _arrived = None
+if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    _arrived = asyncio.Future(loop=_NoLoop())
+    _arrived.set_result(None)
 
 
 cdef extern from "_am_send.h":
-    void ktorws_set_send(type type, void *function)
+    void ktorws_set_steps(type type, void *send, void *next)
 
 cdef extern from "Python.h":
     enum:
@@ -77,10 +81,11 @@ cdef class FrameQueue:
 
     What depends on a session is a subclass's affair. It defines:
 
-    * ``deliver(frames, size)``, which `hand_over` calls while ``_must_look`` is set;
+    * ``deliver(frames, size)``, which an `Intake` calls while ``_must_look`` is set;
     * ``_look()``, called while ``_must_look`` is set before a reader waits: raises
       when no frame will come;
-    * ``_filled()``, called when frames came and a limit is reached or passed;
+    * ``_filled()``, called when frames came and a limit is reached or passed: while
+      ``_is_strict`` is set, whoever waits for them, else when they are left;
     * ``_go_on()``, called when, after a reader took some, at most ``_resume_at`` wait.
 
     Args:
@@ -103,6 +108,7 @@ cdef class FrameQueue:
     cdef readonly Py_ssize_t _size
     cdef public Py_ssize_t _resume_at
     cdef public bint _must_look
+    cdef public bint _is_strict
 
     def __init__(
         self, loop, Py_ssize_t capacity=UNLIMITED, Py_ssize_t max_bytes=UNLIMITED
@@ -149,22 +155,21 @@ cdef class FrameQueue:
         """How many frames wait."""
         return self.count
 
-    def hand_over(self, list frames not None, Py_ssize_t size):
+    @cython.critical_section
+    cdef hand_over(self, list frames, Py_ssize_t size):
         """Take frames with so many payload bytes; one who waits goes on at once.
 
         For the last step of a callback of the loop's: the task of the one who waits
         runs within this call, until it waits again.
         """
-        self.take_over(frames, size)
-
-    @cython.critical_section
-    cdef take_over(self, list frames, Py_ssize_t size):
         cdef _Arrival waiting
         cdef bint is_full
         if self._must_look:
             self.deliver(frames, size)
             return None
         is_full = self.put(frames, size)
+        if is_full and self._is_strict:
+            self._filled()
         waiting = self.waiting
         if waiting is not None:
             self.waiting = None
@@ -342,7 +347,7 @@ cdef class Intake:
     Args:
         decoder: whose memory is read into.
         cork: begins anew with each read.
-        queue: gets them by `hand_over`.
+        queue: gets them; one who waits there goes on within the read.
         special: takes the frames of a read instead, where the decoder says so.
     """
 
@@ -352,7 +357,7 @@ cdef class Intake:
     cdef object special
     cdef public object instead   # called with the size of a read, unless None
 
-    def __init__(
+    def __cinit__(
         self,
         FrameDecoder decoder not None,
         Cork cork not None,
@@ -375,7 +380,7 @@ cdef class Intake:
         if self.decoder.special:
             self.special(frames)
         elif frames:  # the last step: a task of the user's may run within it
-            self.queue.take_over(frames, self.decoder.size)
+            self.queue.hand_over(frames, self.decoder.size)
 
 
 @cython.final
@@ -433,6 +438,7 @@ cdef class _Receipt:
     cdef int go_on(self, PyObject **result) except -1:
         """A coroutine's step: PYGEN_RETURN with what was wanted, or PYGEN_NEXT."""
         cdef FrameQueue queue = self.queue
+        result[0] = NULL  # for an error
         if queue is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
         if self.arrival is not None:
@@ -473,7 +479,16 @@ cdef int _send(PyObject *receipt, PyObject *value, PyObject **result) except -1:
     return (<_Receipt>receipt).go_on(result)
 
 
-ktorws_set_send(_Receipt, <void *>_send)
+cdef PyObject *_next(PyObject *receipt) except? NULL:
+    cdef PyObject *result = NULL
+    if (<_Receipt>receipt).go_on(&result) == PYGEN_NEXT:
+        return result
+    PyErr_SetObject(StopIteration, <object>result)
+    Py_DECREF(result)
+    return NULL
+
+
+ktorws_set_steps(_Receipt, <void *>_send, <void *>_next)
 
 
 @cython.final
@@ -506,7 +521,7 @@ cdef class _Arrival:
         self.callback = None
         PyContext_Enter(context)
         try:
-            callback(_arrived)
+            callback(self if _arrived is None else _arrived)
         except (SystemExit, KeyboardInterrupt) as error:
             # The transport would take it for an error of its own.
             self._loop.call_soon(_raise, error)

@@ -23,10 +23,11 @@ class FrameQueue:
 
     What depends on a session is a subclass's affair. It defines:
 
-    * ``deliver(frames, size)``, which `hand_over` calls while ``_must_look`` is set;
+    * ``deliver(frames, size)``, which an `Intake` calls while ``_must_look`` is set;
     * ``_look()``, called while ``_must_look`` is set before a reader waits: raises
       when no frame will come;
-    * ``_filled()``, called when frames came and a limit is reached or passed;
+    * ``_filled()``, called when frames came and a limit is reached or passed: while
+      ``_is_strict`` is set, whoever waits for them, else when they are left;
     * ``_go_on()``, called when, after a reader took some, at most ``_resume_at`` wait.
 
     Args:
@@ -39,6 +40,7 @@ class FrameQueue:
         "_arrivals",
         "_capacity",
         "_frames",
+        "_is_strict",
         "_loop",
         "_max_bytes",
         "_must_look",
@@ -61,6 +63,7 @@ class FrameQueue:
         self._size = 0
         self._resume_at = -1
         self._must_look = False
+        self._is_strict = False
 
     async def receive(self) -> Frame:
         """The next frame; waits for one.
@@ -97,23 +100,6 @@ class FrameQueue:
     def __len__(self) -> int:
         """How many frames wait."""
         return len(self._frames)
-
-    def hand_over(self, frames: list[Frame], size: int) -> None:
-        """Take frames with so many payload bytes; one who waits goes on at once.
-
-        For the last step of a callback of the loop's: the task of the one who waits
-        runs within this call, until it waits again.
-        """
-        if self._must_look:
-            self.deliver(frames, size)
-            return
-        is_full = self._add(frames, size)
-        if len(self._arrivals) == 1:
-            self._arrivals.popleft().set_now()
-        else:
-            self._wake(len(frames))
-        if is_full and self._frames and self._is_at_limit():  # nobody has taken them
-            self._filled()
 
     # What a subclass defines.
 
@@ -172,6 +158,25 @@ class FrameQueue:
 
     # How it works.
 
+    def _hand_over(self, frames: list[Frame], size: int) -> None:
+        """Take frames with so many payload bytes; one who waits goes on at once.
+
+        For the last step of a callback of the loop's: the task of the one who waits
+        runs within this call, until it waits again.
+        """
+        if self._must_look:
+            self.deliver(frames, size)
+            return
+        is_full = self._add(frames, size)
+        if is_full and self._is_strict:
+            self._filled()
+        if len(self._arrivals) == 1:
+            self._arrivals.popleft().set_now()
+        else:
+            self._wake(len(frames))
+        if is_full and self._frames and self._is_at_limit():  # nobody has taken them
+            self._filled()
+
     def _add(self, frames: list[Frame], size: int) -> bool:
         if not all(isinstance(frame, Frame) for frame in frames):
             raise TypeError("Only frames can wait to be received")
@@ -216,7 +221,7 @@ class Intake:
     Args:
         decoder: whose memory is read into.
         cork: begins anew with each read.
-        queue: gets them by `hand_over`.
+        queue: gets them; one who waits there goes on within the read.
         special: takes the frames of a read instead, where the decoder says so.
     """
 
@@ -246,7 +251,7 @@ class Intake:
         if self._decoder.special:
             self._special(frames)
         elif frames:  # the last step: a task of the user's may run within it
-            self._queue.hand_over(frames, self._decoder.size)
+            self._queue._hand_over(frames, self._decoder.size)  # noqa: SLF001
 
 
 class _Arrival:

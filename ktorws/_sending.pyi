@@ -2,19 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self, final
 
 from typing_extensions import disjoint_base
 
 from ktorws.frame import FrameEncoder, Sendable
 
-@disjoint_base
+@final
 class Cork:
     is_full: bool
     is_gathering: bool
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, encoder: FrameEncoder, limit: int
-    ) -> None: ...
+    def __new__(
+        cls, loop: asyncio.AbstractEventLoop, encoder: FrameEncoder, limit: int
+    ) -> Self: ...
     def open(
         self, octets_to: Callable[[bytes], object], limit_reached: Callable[[], object]
     ) -> None: ...

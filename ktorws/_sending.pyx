@@ -16,7 +16,7 @@ from ktorws._frame cimport CloseFrame
 
 
 cdef extern from "_am_send.h":
-    void ktorws_set_send(type type, void *function)
+    void ktorws_set_steps(type type, void *send, void *next)
 
 cdef extern from "Python.h":
     enum:
@@ -28,6 +28,7 @@ cdef extern from "Python.h":
     void Py_DECREF(PyObject *object)
 
 
+@cython.final
 cdef class Cork:
     """Hands frames to a transport: two in a row at once, what follows together.
 
@@ -42,7 +43,7 @@ cdef class Cork:
         limit: bytes that are gathered before they are written.
     """
 
-    def __init__(self, loop, FrameEncoder encoder not None, Py_ssize_t limit):
+    def __cinit__(self, loop, FrameEncoder encoder not None, Py_ssize_t limit):
         self.loop = loop
         self.encoder = encoder
         self.limit = limit
@@ -83,13 +84,17 @@ cdef class Cork:
     def close(self):
         """Give nothing to the transport any more, and forget it."""
         self.pause()
-        self.octets_to = self.limit_reached = None
+        self.octets_to = self.limit_reached = _ignore
 
     def _iteration_ended(self):
         if not self.is_full:
             self.is_gathering = False
             self.again = self.debug
             self.write_gathered()
+
+
+def _ignore(*_):
+    pass
 
 
 cdef class FrameSender:
@@ -166,15 +171,18 @@ cdef class _Sending:
 
     def throw(self, kind, value=None, trace=None):
         """Go on with an error, as a coroutine does."""
+        cdef FrameSender sender = self.sender
         error = kind if value is None else value
         if isinstance(error, type):
             error = error()
         if trace is not None:
             error = error.with_traceback(trace)
         self.sender = self.frame = None
-        if self.rest is None:
-            raise error
-        return self.rest.throw(error)
+        if self.rest is not None:
+            return self.rest.throw(error)
+        if sender is None:
+            raise RuntimeError("cannot reuse already awaited coroutine")
+        raise error
 
     def close(self):
         """Give up, as a coroutine does."""
@@ -185,6 +193,7 @@ cdef class _Sending:
     cdef int go_on(self, value, PyObject **result) except -1:
         """A coroutine's step: PYGEN_RETURN, or PYGEN_NEXT."""
         cdef FrameSender sender = self.sender
+        result[0] = NULL  # for an error
         if self.rest is not None:
             return PyIter_Send(self.rest, value, result)
         if sender is None:
@@ -204,7 +213,15 @@ cdef int _send(PyObject *sending, PyObject *value, PyObject **result) except -1:
     return (<_Sending>sending).go_on(<object>value, result)
 
 
-ktorws_set_send(_Sending, <void *>_send)
+cdef PyObject *_next(PyObject *sending) except? NULL:
+    cdef PyObject *result = NULL
+    if (<_Sending>sending).go_on(None, &result) == PYGEN_NEXT:
+        return result
+    Py_DECREF(result)  # it is None: that is NULL without an error
+    return NULL
+
+
+ktorws_set_steps(_Sending, <void *>_send, <void *>_next)
 
 
 cdef int _warn_never_awaited() except -1:

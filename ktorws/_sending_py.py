@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, final
 
 from ktorws.frame import Frame
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _CloseFrame = Frame.Close
 
 
+@final
 class Cork:
     """Hands frames to a transport: two in a row at once, what follows together.
 
@@ -41,8 +42,8 @@ class Cork:
         "is_gathering",
     )
 
-    _octets_to: Any  # callables, from `open` to `close`
-    _limit_reached: Any
+    _octets_to: Callable[[bytes], object]
+    _limit_reached: Callable[[], object]
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, encoder: FrameEncoder, limit: int
@@ -92,13 +93,17 @@ class Cork:
     def close(self) -> None:
         """Give nothing to the transport any more, and forget it."""
         self.pause()
-        self._octets_to = self._limit_reached = None
+        self._octets_to = self._limit_reached = _ignore
 
     def _iteration_ended(self) -> None:
         if not self.is_full:
             self.is_gathering = False
             self._again = self._debug
             self.write_gathered()
+
+
+def _ignore(*_: object) -> None:
+    pass
 
 
 class FrameSender:

@@ -19,10 +19,13 @@ _VISIBLE = re.compile(r"[!-~]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
-@functools.lru_cache(maxsize=256)
 def is_token(text: str) -> bool:
     """Whether this is a token of RFC 9110 §5.6.2, as names in HTTP are."""
     return _TOKEN.fullmatch(text) is not None
+
+
+#: For the names of headers, which are few, and no secrets.
+_is_name = functools.lru_cache(maxsize=256)(is_token)
 
 
 def is_field_value(text: str) -> bool:
@@ -63,7 +66,7 @@ def check_header(name: object, value: object) -> None:
         ValueError: the name is no token, or the value could not be sent unchanged.
         TypeError: one of them is no string.
     """
-    if not is_token(check_text(name, "Header name")):
+    if not _is_name(check_text(name, "Header name")):
         raise ValueError(f"Header name is not a token: {name!r}")
     if not isinstance(value, str) or not is_field_value(value):
         check_text(value, f"Header {name}")

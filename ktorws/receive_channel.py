@@ -60,6 +60,7 @@ class ReceiveChannel(FrameQueue):
             sys.maxsize if config.capacity is None else config.capacity,
             sys.maxsize if config.max_bytes is None else config.max_bytes,
         )
+        self._is_strict = config.on_overflow is ChannelOverflow.CLOSE
         self._config = config
         self._pause = pause
         self._resume = resume
@@ -121,10 +122,7 @@ class ReceiveChannel(FrameQueue):
     # What the session calls.
 
     def deliver(self, frames: list[Frame], size: int) -> None:
-        """Take frames with so many payload bytes; never waits.
-
-        `hand_over` is the same for the last step of a callback of the loop's.
-        """
+        """Take frames with so many payload bytes; never waits."""
         if self._spilling and self._is_full():
             self._spilt = True
         if not self._closed and not self._spilt and self._put(frames, size):

@@ -83,10 +83,10 @@ class RecordingTransport(asyncio.Transport):
         self.calls.append(("resume_reading", b""))
 
 
-def opened(*, left_over=b"", masking=False, transport=None, **config):
+def opened(*, left_over=b"", masking=False, transport=None, make=Connection, **config):
     """A session, its connection and its transport, which records."""
     transport = transport or RecordingTransport()
-    connection = Connection(
+    connection = make(
         asyncio.get_running_loop(),
         is_client=True,
         max_frame_size=1 << 24,

@@ -10,9 +10,10 @@ import tracemalloc
 
 import pytest
 
-from ktorws.channels import WebSocketChannelsConfig, bounded
+from ktorws.channels import ChannelOverflow, WebSocketChannelsConfig, bounded
 from ktorws.close_reason import CloseReason
 from ktorws.engines._connection import CORK_LIMIT, SILENCE
+from ktorws.engines._watched import watched
 from ktorws.exceptions import (
     ClosedReceiveChannelError,
     ConnectionLostError,
@@ -46,6 +47,42 @@ async def test_a_peer_that_has_reset_it_already_cannot_be_told_of_the_end():
     assert transport.names == ["write", "abort"]
     connection.connection_lost(None)
     assert session.has_ended
+
+
+@pytest.mark.parametrize("size", [CORK_LIMIT, 3 * CORK_LIMIT])
+async def test_who_closes_when_a_full_connection_is_lost_does_not_hold_up_its_end(size):
+    session, connection, _ = opened(transport=RecordingTransport(room=0))
+    await session.send(bytes(CORK_LIMIT))  # is held
+    await session.send(bytes(size))
+    session.close_reason.invoke_on_completion(session.outgoing.close)
+    session.close_reason.invoke_on_completion(session.cancel)
+    connection.connection_lost(ConnectionResetError())
+    assert session.has_ended
+    await session.wait_closed()
+
+
+async def test_taps_see_nothing_of_a_session_that_ended_behind_the_handshake():
+    seen = []
+
+    class Tap:
+        def sent(self, message):
+            pass
+
+        def received(self, frames):
+            seen.extend(frames)
+
+    session, connection, transport = opened_over_tls(
+        make=watched({"frame_taps": (Tap(),)}),
+        left_over=frame(TEXT, b"1") + frame(TEXT, b"2"),
+        channels=WebSocketChannelsConfig(
+            incoming=bounded(1, on_overflow=ChannelOverflow.CLOSE)
+        ),
+    )
+    assert not session.is_active
+    assert len(seen) == 2
+    arrive(connection, frame(TEXT, b"3") + close(1000))
+    assert len(seen) == 2
+    assert transport.names == ["write", "close"]
 
 
 def opened_over_tls(**config):

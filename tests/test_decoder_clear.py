@@ -1,5 +1,6 @@
 """What a decoder forgets when it is told to."""
 
+import gc
 import tracemalloc
 
 import pytest
@@ -78,3 +79,24 @@ def test_a_window_that_was_open_is_spent_but_safe_to_write_to(codec):
     it.clear()
     window[:] = b"x" * len(window)
     assert it.decode(frame(TEXT, b"hello")) == [codec.Frame.Text("hello")]
+
+
+def test_a_view_that_somebody_released_is_made_anew(codec):
+    shared = codec.ReadBuffer(2048)
+    one, other = (decoder(codec, buffer=shared) for _ in range(2))
+    with one.get_buffer(-1):
+        pass
+    hello = codec.Frame.Text("hello")
+    assert receive(other, frame(TEXT, b"hello"), 70_000) == [hello]
+    assert receive(one, frame(TEXT, b"hello"), 70_000) == [hello]
+
+
+def test_a_decoder_and_its_memory_are_gone_without_the_garbage_collector(codec):
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            receive(decoder(codec), frame(TEXT, b"hello"), 70_000)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -1,6 +1,7 @@
 import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
+from ktorws import http_message
 from ktorws.http_message import (
     HttpRequestHead,
     RequestRefusedError,
@@ -86,3 +87,9 @@ def test_a_refusal_counts_its_body_in_bytes():
 def test_a_reason_cannot_smuggle_anything():
     with pytest.raises(ValueError, match="Reason has characters"):
         refusal_octets(400, "a\r\nX: y")
+
+
+def test_only_names_of_headers_are_remembered():
+    before = http_message._is_name.cache_info().currsize
+    assert is_token("a-secret-that-is-a-subprotocol")
+    assert http_message._is_name.cache_info().currsize == before

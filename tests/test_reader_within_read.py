@@ -9,7 +9,7 @@ from ktorws import CIO, HttpClient, WebSockets
 from ktorws.channels import ChannelOverflow, WebSocketChannelsConfig, bounded
 from ktorws.server import WebSocketServer
 from tests.mocking import begun
-from tests.octets import TEXT, frame
+from tests.octets import PING, TEXT, frame
 from tests.recording import arrive, opened
 
 uvloop = pytest.importorskip("uvloop")
@@ -83,11 +83,8 @@ async def test_the_reader_keeps_its_context():
     await task
 
 
-@pytest.mark.parametrize("overflow", ChannelOverflow)
-async def test_what_a_reader_takes_at_once_never_fills_the_channel(overflow):
-    channels = WebSocketChannelsConfig(
-        incoming=bounded(1, on_overflow=overflow, max_bytes=5)
-    )
+async def test_what_a_reader_takes_at_once_does_not_pause_reading():
+    channels = WebSocketChannelsConfig(incoming=bounded(1, max_bytes=5))
     session, connection, transport = opened(channels=channels)
     got = []
 
@@ -99,9 +96,26 @@ async def test_what_a_reader_takes_at_once_never_fills_the_channel(overflow):
     for text in ("a", "more than five", "b"):
         await read(connection, frame(TEXT, text.encode()))
     assert got == ["a", "more than five", "b"]
-    assert transport.names == []  # it was not paused
-    assert session.is_active
+    assert transport.names == []
     task.cancel()
+
+
+@pytest.mark.parametrize(
+    "before", [b"", frame(PING, b"")], ids=["alone", "with a ping"]
+)
+async def test_a_channel_that_closes_when_it_is_full_asks_nobody(before):
+    incoming = bounded(1, on_overflow=ChannelOverflow.CLOSE, max_bytes=5)
+    session, connection, _ = opened(channels=WebSocketChannelsConfig(incoming=incoming))
+    got = []
+    task = await begun(receiving(session, got))
+    await read(connection, before + frame(TEXT, b"five"))
+    await task
+    task = await begun(receiving(session, got))
+    assert session.is_active
+    await read(connection, before + frame(TEXT, b"more than five"))
+    assert not session.is_active
+    await task
+    assert got == ["five", "more than five"]
 
 
 async def test_what_a_reader_leaves_does():

@@ -52,6 +52,20 @@ async def test_frames_are_received_in_order():
     assert [await receive_text(channel) for _ in range(3)] == ["one", "two", "three"]
 
 
+async def test_a_receipt_ends_alike_by_every_step():
+    channel = Incoming()
+    channel.put("one", "two", "three")
+    with pytest.raises(StopIteration) as first:
+        channel.receive().send(None)
+    with pytest.raises(StopIteration) as second:
+        channel.receive().__await__().__next__()
+    with pytest.raises(StopIteration) as third:
+        next(iter(channel.receive_many().__await__()))
+    assert first.value.value.read_text() == "one"
+    assert second.value.value.read_text() == "two"
+    assert texts(third.value.value) == ["three"]
+
+
 async def test_receive_waits_for_a_frame():
     channel = Incoming()
     receiving = await begun(receive_text(channel))

@@ -52,6 +52,27 @@ async def test_a_frame_that_may_leave_is_sent_in_one_step(sender):
     assert it.written == ["one", "two"]
 
 
+async def test_every_way_to_step_is_the_same(sending, sender):
+    it = sender()
+    if sending.__name__.endswith("_py"):
+        pytest.skip("A coroutine of Python's has one way")
+    with pytest.raises(StopIteration) as ended:
+        next(it.send("one"))
+    assert ended.value.value is None
+    with pytest.raises(StopIteration):
+        it.send("two").__next__()
+    it._held = True
+    held = it.send("three")
+    assert next(held) is it.turn
+    held.close()
+    it._held = False
+    assert list(it.send("four")) == []
+    it._write = it.refuse = lambda frame: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        next(it.send("five"))
+    assert it.written == ["one", "two", "four"]
+
+
 async def test_it_is_a_coroutine_to_all_who_ask(sender):
     it = sender()
     one = it.send("one")
@@ -170,6 +191,8 @@ async def test_what_is_thrown_in_reaches_what_is_held(sender):
     two.close()
     with pytest.raises(RuntimeError, match="cannot reuse"):
         two.send(None)
+    with pytest.raises(RuntimeError, match="cannot reuse"):
+        two.throw(KeyError("x"))
     assert it.written == []
 
 
@@ -275,6 +298,23 @@ async def test_a_closed_one_forgets_the_transport_and_sends_nothing(sending):
     assert len(it.octets) == 2
     referred = gc.get_referents(it.cork)
     assert not any(getattr(one, "__self__", None) is it.octets for one in referred)
+
+
+async def test_a_closed_one_gathers_on_beyond_its_limit(sending):
+    it = Corked(sending)
+    it.cork.pause()
+    it.cork.write("a" * 2000)
+    it.cork.close()
+    it.cork.write("b" * 2000)
+    it.cork.is_full = False
+    it.cork.write_gathered()
+    assert it.reached == 1
+    assert it.octets == []
+
+
+async def test_it_is_never_half_made(sending):
+    with pytest.raises((TypeError, AttributeError)):
+        sending.Cork.__new__(sending.Cork).write("a")
 
 
 async def test_in_debug_mode_every_second_frame_asks_the_loop(sending):

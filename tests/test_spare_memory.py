@@ -106,3 +106,24 @@ def test_what_was_begun_and_forgotten_is_not_kept(codec):
     it.clear()
     assert received(it, b"c" * SIZE) == [b"c" * SIZE]
     assert data == b"a" * SIZE
+
+
+def test_payloads_that_grow_smaller_use_the_memory_of_larger_ones(codec):
+    if codec.CODEC != "cython":
+        pytest.skip("The plain codec has no use for it")
+    it = decoder(codec, memory=codec.SpareMemory())
+    places = set()
+    for size in range(SIZE, SIZE - 20_000, -1000):
+        octets = frame(BINARY, bytes([size % 251]) * size)
+        kept = []
+        while octets:  # as asyncio does, with the view alive while it delivers
+            window = it.get_buffer(-1)
+            taken = min(70_000, len(window), len(octets))
+            window[:taken] = octets[:taken]
+            kept += it.buffer_updated(taken)
+            octets = octets[taken:]
+        (got,) = kept
+        assert got.data == bytes([size % 251]) * size
+        places.add(id(got.data))
+        del got, kept, window
+    assert len(places) <= 2

@@ -90,7 +90,7 @@ class Connection(asyncio.BufferedProtocol):
         self._cork = Cork(loop, self._encoder, CORK_LIMIT)
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
-        self.write = self._cork.write  # type: ignore[method-assign]
+        self.write: Callable[[Sendable], None] = self._cork.write
         self._intake: Intake
         self._transport: asyncio.Transport
         self._reading: Reading
@@ -166,10 +166,6 @@ class Connection(asyncio.BufferedProtocol):
     def sent(self) -> Traffic:
         """What was written; the encoder counts."""
         return Traffic._make(self._encoder.counts())
-
-    def write(self, message: Sendable) -> None:
-        """Encode one frame behind those before it, and send it soon."""
-        self._cork.write(message)
 
     async def flush(self) -> None:
         """Wait until all that was written has left the transport's buffer."""
@@ -277,7 +273,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def _show_all(self) -> None:
         """From now on let the session see every frame first."""
-        self._intake.instead = self._read_for_session
+        if not self._ending:
+            self._intake.instead = self._read_for_session
 
     def _read_for_session(self, nbytes: int) -> None:
         frames = self._decoder.buffer_updated(nbytes)

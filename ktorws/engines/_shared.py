@@ -35,7 +35,7 @@ class LoopClock:
 
 
 class Shared(NamedTuple):
-    """One event loop's; the memory only where one can serve all connections."""
+    """One event loop's; what is read into only where one can serve all connections."""
 
     frames: ReadBuffer | None
     head: memoryview | None

@@ -85,7 +85,7 @@ class TappedConnection(WatchedConnection):
     ) -> None:
         super().__init__(timeout, *args, **options)
         self._taps = taps
-        self.write = self._show_and_write  # type: ignore[method-assign]
+        self.write = self._show_and_write
 
     def open(
         self, transport: asyncio.Transport, session: WebSocketSession, left_over: bytes
