@@ -484,7 +484,7 @@ cdef _close_error(bytes data, str bad_code):
 
 @cython.final
 cdef class _Memory:
-    """What a `ReadBuffer` and its view have in common, so that neither has the other."""
+    """What a `ReadBuffer` and its view have in common: neither refers to the other."""
 
     def __cinit__(self, Py_ssize_t size):
         self.octets = <uint8_t *>PyMem_Malloc(size)
