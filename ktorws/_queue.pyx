@@ -20,11 +20,24 @@ from ktorws._sending cimport Cork
 
 import asyncio
 import sys
-import sysconfig
 from asyncio import CancelledError
 from collections import deque
 
 from ktorws.exceptions import ClosedReceiveChannelError
+
+cdef extern from "_am_send.h":
+    void ktorws_set_steps(type type, void *send, void *next)
+
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define ktorws_has_gil 0
+    #else
+    #define ktorws_has_gil 1
+    #endif
+    """
+    const bint ktorws_has_gil
+
 
 cdef object _current_task = asyncio.current_task
 if sys.version_info < (3, 12):  # there it is a function of Python's
@@ -40,13 +53,9 @@ class _NoLoop:
 # What a task is told that it waited for: of `_Arrival` it would look up the result by
 # a name that it makes anew each time. Without the GIL all threads would wait for it.
 cdef object _arrived = None
-if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+if ktorws_has_gil:
     _arrived = asyncio.Future(loop=_NoLoop())
     _arrived.set_result(None)
-
-
-cdef extern from "_am_send.h":
-    void ktorws_set_steps(type type, void *send, void *next)
 
 cdef extern from "Python.h":
     enum:

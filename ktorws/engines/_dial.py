@@ -36,7 +36,7 @@ class Dialler:
         """
         if len(addresses) == 1 and self._local_address is None:
             family, kind, protocol, _, address = addresses[0]
-            return await connected(socket.socket(family, kind, protocol), address)
+            return await _connected(socket.socket(family, kind, protocol), address)
 
         import aiohappyeyeballs  # noqa: PLC0415  not where another engine serves
 
@@ -75,18 +75,7 @@ class Dialler:
 
 async def connect_unix(path: str) -> socket.socket:
     """A socket that is connected to this path."""
-    return await connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
-
-
-async def connected(sock: socket.socket, address: Any) -> socket.socket:  # noqa: ANN401
-    """The socket, connected to this address; or closed, by an error."""
-    try:
-        sock.setblocking(False)  # noqa: FBT003
-        await asyncio.get_running_loop().sock_connect(sock, address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    return await _connected(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), path)
 
 
 async def addresses_of(host: str, port: int) -> list[Any]:
@@ -104,6 +93,17 @@ async def addresses_of(host: str, port: int) -> list[Any]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )
     return [(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, *tail))]
+
+
+async def _connected(sock: socket.socket, address: Any) -> socket.socket:  # noqa: ANN401
+    """The socket, connected to this address; or closed, by an error."""
+    try:
+        sock.setblocking(False)  # noqa: FBT003
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 @functools.lru_cache(maxsize=256)
