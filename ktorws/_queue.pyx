@@ -5,8 +5,8 @@
 
 A coroutine of Python's costs as much as all that a small message needs before it, and
 a future makes its task wait for the loop's next iteration. So `receive` gives a
-`_Receipt`, a coroutine that gives a frame at hand within one call, and waits by an
-`_Arrival`, from which its task can go on within the read that brought the frame.
+`_Receipt`, a coroutine that gives a frame at hand within one call, and where it waits
+for a future, its task can go on within the read that brought the frame.
 """
 
 cimport cython
@@ -20,7 +20,6 @@ from ktorws._sending cimport Cork
 
 import asyncio
 import sys
-from asyncio import CancelledError
 from collections import deque
 
 from ktorws.exceptions import ClosedReceiveChannelError
@@ -50,9 +49,11 @@ class _NoLoop:
         return False
 
 
-# What a task is told that it waited for: of `_Arrival` it would look up the result by
-# a name that it makes anew each time. Without the GIL all threads would wait for it.
+# What a task is told that it waited for, while the future it did wait for stays as it
+# is, for the next one. Without the GIL all threads would wait for this.
 cdef object _arrived = None
+# From 3.14 on a future also knows whose task waits for it.
+cdef bint _spares_futures = sys.version_info < (3, 14)
 if ktorws_has_gil:
     _arrived = asyncio.Future(loop=_NoLoop())
     _arrived.set_result(None)
@@ -102,22 +103,6 @@ cdef class FrameQueue:
         capacity: a limit, in frames.
         max_bytes: a limit, in payload bytes.
     """
-
-    cdef PyObject **frames
-    cdef Py_ssize_t room
-    cdef Py_ssize_t first
-    cdef Py_ssize_t count
-    cdef object loop
-    cdef _Arrival waiting      # the only one, or None
-    cdef object crowd         # a deque of all of them, once they were several
-    cdef readonly Py_ssize_t _capacity
-    cdef readonly Py_ssize_t _max_bytes
-    # At least the payload bytes of all that wait: keeping it exact would cost every
-    # receipt more than the frame itself.
-    cdef readonly Py_ssize_t _size
-    cdef public Py_ssize_t _resume_at
-    cdef public bint _must_look
-    cdef public bint _is_strict
 
     def __init__(
         self, loop, Py_ssize_t capacity=UNLIMITED, Py_ssize_t max_bytes=UNLIMITED
@@ -171,7 +156,6 @@ cdef class FrameQueue:
         For the last step of a callback of the loop's: the task of the one who waits
         runs within this call, until it waits again.
         """
-        cdef _Arrival waiting
         cdef bint is_full
         if self._must_look:
             self.deliver(frames, size)
@@ -182,7 +166,7 @@ cdef class FrameQueue:
         waiting = self.waiting
         if waiting is not None:
             self.waiting = None
-            waiting.set_now()
+            self.wake_now(waiting)
         elif self.crowd:
             self._wake(len(frames))
         if is_full and self.count and self.is_at_limit():  # nobody has taken them
@@ -200,15 +184,14 @@ cdef class FrameQueue:
 
     def _wake(self, Py_ssize_t number):
         """Wake so many of those that wait, longest first."""
-        cdef _Arrival arrival = self.waiting
-        if arrival is not None and number > 0:
+        self.callback = self.context = None
+        future = self.waiting
+        if future is not None and number > 0:
             self.waiting = None
-            arrival.set()
+            _wake(future)
             number -= 1
         while self.crowd and number > 0:
-            arrival = self.crowd.popleft()
-            if arrival.callback is not None:  # else it was cancelled
-                arrival.set()
+            if _wake(self.crowd.popleft()):  # else he was cancelled
                 number -= 1
 
     @cython.critical_section
@@ -246,35 +229,69 @@ cdef class FrameQueue:
         """How many wait for a frame."""
         return (self.waiting is not None) + (len(self.crowd) if self.crowd else 0)
 
-    cdef _Receipt receipt(self, Wanted wanted):
+    cdef _Receipt receipt(self, int wanted):
         cdef _Receipt receipt = _Receipt.__new__(_Receipt)
         receipt.queue = self
         receipt.wanted = wanted
         receipt.limit = UNLIMITED
         return receipt
 
-    cdef _Arrival wait(self):
+    cdef object wait(self):
         """A place behind those that wait already."""
-        cdef _Arrival arrival = _Arrival.__new__(_Arrival)
-        arrival._loop = self.loop
-        arrival.blocking = True
+        future, self.spare = self.spare, None
+        if future is None:
+            future = self.loop.create_future()
+        future._asyncio_future_blocking = True  # as its own `__await__` says
         if self.waiting is None and not self.crowd:
-            self.waiting = arrival
+            self.waiting = future
         else:
             if self.crowd is None:
                 self.crowd = deque()
             if self.waiting is not None:
                 self.crowd.append(self.waiting)
                 self.waiting = None
-            self.crowd.append(arrival)
-        return arrival
+            self.crowd.append(future)
+        return future
 
-    cdef int give_up(self, _Arrival arrival) except -1:
+    cdef int wake_now(self, future) except -1:
+        """Let one who waits go on, and come back when his task waits again.
+
+        Not within a task: there in the loop's next iteration.
+        """
+        if _arrived is None or _current_task(self.loop) is not None:
+            _wake(future)
+            return 0
+        callback, context = self.callback, self.context
+        self.callback = self.context = None
+        if callback is None or not future.remove_done_callback(callback):
+            # Another one than the last time. Callbacks are equal if their tasks are.
+            callbacks = future._callbacks
+            if type(callbacks) is not list or len(<list>callbacks) != 1:
+                _wake(future)
+                return 0
+            callback, context = <tuple>(<list>callbacks)[0]
+            future.remove_done_callback(callback)
+        if _spares_futures:
+            self.spare = future
+        PyContext_Enter(context)
+        try:
+            callback(_arrived)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # The transport would take it for an error of its own.
+            self.loop.call_soon(_raise, error)
+        finally:
+            PyContext_Exit(context)
+        if self.waiting is future:
+            self.callback, self.context = callback, context
+        return 0
+
+    cdef int give_up(self, future) except -1:
         """One who waited does not any more."""
-        if arrival is self.waiting:
+        self.callback = self.context = None
+        if future is self.waiting:
             self.waiting = None
-        elif self.crowd and arrival in self.crowd:
-            self.crowd.remove(arrival)
+        elif self.crowd and future in self.crowd:
+            self.crowd.remove(future)
         elif self.count:  # woken, and then cancelled: it is another's turn
             self._wake(1)
         return 0
@@ -360,12 +377,6 @@ cdef class Intake:
         special: takes the frames of a read instead, where the decoder says so.
     """
 
-    cdef FrameDecoder decoder
-    cdef Cork cork
-    cdef FrameQueue queue
-    cdef object special
-    cdef public object instead   # called with the size of a read, unless None
-
     def __cinit__(
         self,
         FrameDecoder decoder not None,
@@ -380,27 +391,33 @@ cdef class Intake:
 
     def buffer_updated(self, Py_ssize_t nbytes):
         """So many octets are in the decoder's memory (`asyncio.BufferedProtocol`)."""
+        self.take(nbytes)
+
+    cdef int open(self) except -1:
+        """Let the decoder's window be where the next octets go."""
+        with cython.critical_section(self.decoder):
+            self.decoder.open_window(-1)
+        return 0
+
+    cdef int take(self, Py_ssize_t size) except -1:
+        """So many octets are in the decoder's window."""
         cdef list frames
         if self.instead is not None:
-            self.instead(nbytes)
-            return
-        frames = self.decoder.read(nbytes)
+            self.instead(size)
+            return 0
+        frames = self.decoder.read(size)
         self.cork.begin_anew()
         if self.decoder.special:
             self.special(frames)
         elif frames:  # the last step: a task of the user's may run within it
             self.queue.hand_over(frames, self.decoder.size)
+        return 0
 
 
 @cython.final
 @cython.freelist(64)
 cdef class _Receipt:
     """A coroutine that gives what a queue has; takes nothing before it runs."""
-
-    cdef FrameQueue queue     # None when this is over
-    cdef Wanted wanted
-    cdef Py_ssize_t limit
-    cdef _Arrival arrival      # while it waits
 
     __name__ = "receive"
     __qualname__ = "ReceiveChannel.receive"
@@ -427,10 +444,10 @@ cdef class _Receipt:
     def throw(self, kind, value=None, trace=None):
         """Go on with an error, as a coroutine does: this is over."""
         cdef FrameQueue queue = self.queue
-        cdef _Arrival arrival = self.arrival
-        self.queue = self.arrival = None
-        if queue is not None and arrival is not None:
-            queue.give_up(arrival)
+        future = self.future
+        self.queue = self.future = None
+        if queue is not None and future is not None:
+            queue.give_up(future)
         error = kind if value is None else value
         if isinstance(error, type):
             error = error()
@@ -439,10 +456,10 @@ cdef class _Receipt:
     def close(self):
         """Give up, as a coroutine does."""
         cdef FrameQueue queue = self.queue
-        cdef _Arrival arrival = self.arrival
-        self.queue = self.arrival = None
-        if queue is not None and arrival is not None:
-            queue.give_up(arrival)
+        future = self.future
+        self.queue = self.future = None
+        if queue is not None and future is not None:
+            queue.give_up(future)
 
     cdef int go_on(self, PyObject **result) except -1:
         """A coroutine's step: PYGEN_RETURN with what was wanted, or PYGEN_NEXT."""
@@ -450,14 +467,13 @@ cdef class _Receipt:
         result[0] = NULL  # for an error
         if queue is None:
             raise RuntimeError("cannot reuse already awaited coroutine")
-        if self.arrival is not None:
-            self.arrival = None
+        self.future = None
         if queue.count == 0:
             if queue._must_look:
                 self.look(queue)
             if queue.count == 0:
-                self.arrival = queue.wait()
-                result[0] = <PyObject *>self.arrival
+                self.future = queue.wait()
+                result[0] = <PyObject *>self.future
                 Py_INCREF(result[0])
                 return PYGEN_NEXT
         self.queue = None
@@ -500,78 +516,12 @@ cdef PyObject *_next(PyObject *receipt) except? NULL:
 ktorws_set_steps(_Receipt, <void *>_send, <void *>_next)
 
 
-@cython.final
-@cython.freelist(64)
-cdef class _Arrival:
-    """What a reader's task waits for, once: as much of a future as a task needs."""
-
-    cdef readonly object _loop   # whose task can wait for this
-    cdef bint blocking
-    cdef object callback      # how the task goes on; None when it does
-    cdef object context
-    cdef bint is_cancelled
-    cdef object message
-
-    cdef int set(self) except -1:
-        """Let the task go on, in the loop's next iteration."""
-        callback, self.callback = self.callback, None
-        if callback is not None:
-            self._loop.call_soon(callback, self, context=self.context)
-        return 0
-
-    cdef int set_now(self) except -1:
-        """Let the task go on, and come back when it waits again.
-
-        Not within a task: there it is as `set`.
-        """
-        callback, context = self.callback, self.context
-        if callback is None or _current_task(self._loop) is not None:
-            return self.set()
-        self.callback = None
-        PyContext_Enter(context)
-        try:
-            callback(self if _arrived is None else _arrived)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # The transport would take it for an error of its own.
-            self._loop.call_soon(_raise, error)
-        finally:
-            PyContext_Exit(context)
-        return 0
-
-    # What a task calls.
-
-    @property
-    def _asyncio_future_blocking(self):
-        return self.blocking
-
-    @_asyncio_future_blocking.setter
-    def _asyncio_future_blocking(self, bint value):
-        self.blocking = value
-
-    def add_done_callback(self, callback, *, context):
-        """Take note of how the task goes on."""
-        self.callback = callback
-        self.context = context
-
-    def done(self):
-        """Whether the task goes on, or is about to."""
-        return self.callback is None
-
-    def cancel(self, msg=None):
-        """Let the task go on with a `CancelledError`, unless it goes on already."""
-        if self.callback is None:
-            return False
-        self.is_cancelled = True
-        self.message = msg
-        self.set()
-        return True
-
-    def result(self):
-        """What the task learns when it goes on."""
-        if self.is_cancelled:
-            raise CancelledError() if self.message is None else CancelledError(
-                self.message
-            )
+cdef bint _wake(future) except -1:
+    """Let one who waits go on, in the loop's next iteration; False if he does not."""
+    if future.done():
+        return False
+    future.set_result(None)
+    return True
 
 
 def _raise(error):

@@ -91,7 +91,7 @@ class Connection(asyncio.BufferedProtocol):
         # Bound compiled methods: no Python frame where none is needed.
         self.get_buffer = self._decoder.get_buffer  # type: ignore[method-assign]
         self.write: Callable[[Sendable], None] = self._cork.write
-        self._intake: Intake
+        self.intake: Intake
         self._transport: asyncio.Transport
         self._reading: Reading
         self._session: WebSocketSession
@@ -108,10 +108,10 @@ class Connection(asyncio.BufferedProtocol):
         """Begin with the octets that came behind the handshake."""
         self._transport = transport
         self._session = session
-        self._intake = Intake(
+        self.intake = Intake(
             self._decoder, self._cork, session.incoming, self._to_session
         )
-        self.buffer_updated = self._intake.buffer_updated  # type: ignore[method-assign]
+        self.buffer_updated = self.intake.buffer_updated  # type: ignore[method-assign]
         if session.extensions:
             self._show_all()
         self._reading = reading_of(self.loop, transport)
@@ -224,7 +224,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """So many octets are in `get_buffer`'s memory."""
-        self._intake.buffer_updated(nbytes)
+        self.intake.buffer_updated(nbytes)
 
     def eof_received(self) -> bool:
         """The peer sends no more; the transport closes by itself."""
@@ -274,7 +274,7 @@ class Connection(asyncio.BufferedProtocol):
     def _show_all(self) -> None:
         """From now on let the session see every frame first."""
         if not self._ending:
-            self._intake.instead = self._read_for_session
+            self.intake.instead = self._read_for_session
 
     def _read_for_session(self, nbytes: int) -> None:
         frames = self._decoder.buffer_updated(nbytes)
@@ -283,7 +283,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _stop_delivering(self) -> None:
         self._ending = True
-        self._intake.instead = self._read_and_drop
+        self.intake.instead = self._read_and_drop
 
     def _read_and_drop(self, nbytes: int) -> None:
         """Of these frames only the peer's Close matters: nothing comes behind it."""
