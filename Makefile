@@ -126,7 +126,7 @@ types: $(BUILT) $(VENV)/group-types ## mypy --strict
 
 stubs: $(BUILT) $(VENV)/group-types ## does the codec's stub tell the truth?
 	$(call say,stubtest)
-	@$(PY) -m mypy.stubtest ktorws._frame ktorws._queue ktorws._sending
+	@$(PY) -m mypy.stubtest ktorws._frame ktorws._queue ktorws._sending ktorws._transport
 
 format: $(VENV)/group-lint ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .

@@ -22,6 +22,9 @@ FLAGS = {
     "sanitize": ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZERS],
     "pure": [],
 }
+MODULES = ["_frame", "_queue", "_sending"]
+if sys.platform != "win32":  # whose sockets are another matter
+    MODULES.append("_transport")
 TRACING = {"CYTHON_TRACE_NOGIL": "1", "CYTHON_USE_SYS_MONITORING": "0"}
 
 
@@ -45,7 +48,7 @@ def extensions(build: str) -> list[Extension]:
             extra_compile_args=[] if sys.platform == "win32" else FLAGS[build],
             extra_link_args=SANITIZERS if build == "sanitize" else [],
         )
-        for name in ("_frame", "_queue", "_sending")
+        for name in MODULES
     ]
     return cythonize(
         modules,

@@ -10,7 +10,7 @@ from ktorws.testing import nothing_left  # noqa: F401  for most of these tests
 from tests.certificates import client_context, server_context
 
 SECURE = pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
-TRANSPORT = pytest.mark.parametrize("transport", ["asyncio", "aiofastnet"])
+TRANSPORT = pytest.mark.parametrize("transport", ["auto", "asyncio", "aiofastnet"])
 
 _PATIENCE = 5  # seconds until what closes by itself must have closed
 

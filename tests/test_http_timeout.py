@@ -134,7 +134,7 @@ async def test_a_silent_peer_is_given_up(secure, raw):
     assert told[0][1][:2] == (1011).to_bytes(2, "big")
 
 
-@pytest.mark.parametrize("transport", ["asyncio", "aiofastnet"])
+@pytest.mark.parametrize("transport", ["auto", "asyncio", "aiofastnet"])
 async def test_pings_of_a_server_that_is_not_ours_keep_a_session(transport):
     async def quiet(connection):
         await asyncio.sleep(0.9)

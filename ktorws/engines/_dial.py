@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import ipaddress
+import os
 import socket
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+#: What a socket says that is not connected yet.
+_EARLY = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EINTR}
 
 
 class Dialler:
@@ -49,29 +52,6 @@ class Dialler:
             happy_eyeballs_delay=self._happy_eyeballs_delay,
         )
 
-    async def connect_within_loop(
-        self,
-        addresses: list[Any],
-        protocol: Callable[[], asyncio.BaseProtocol],
-    ) -> asyncio.Transport | None:
-        """A transport without a socket of ours, where that is cheaper; or None.
-
-        uvloop connects within libuv for a third of what a socket costs that is
-        connected first, 0.1 ms; but to one address only.
-        """
-        loop = asyncio.get_running_loop()
-        if (
-            not type(loop).__module__.startswith("uvloop")
-            or len(addresses) != 1
-            or self._local_address is not None
-        ):
-            return None
-        host, port, *scope = addresses[0][4]
-        if any(scope):
-            return None
-        transport, _ = await loop.create_connection(protocol, host, port)
-        return transport
-
 
 async def connect_unix(path: str) -> socket.socket:
     """A socket that is connected to this path."""
@@ -99,11 +79,30 @@ async def _connected(sock: socket.socket, address: Any) -> socket.socket:  # noq
     """The socket, connected to this address; or closed, by an error."""
     try:
         sock.setblocking(False)  # noqa: FBT003
-        await asyncio.get_running_loop().sock_connect(sock, address)
+        if not _connected_at_once(sock, address):
+            await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+def _connected_at_once(sock: socket.socket, address: Any) -> bool:  # noqa: ANN401
+    """Whether the socket is connected to this address, begun with or not.
+
+    Within one machine it is by the time that it is asked again, which costs less than
+    to let the loop watch it.
+    """
+    if sys.platform == "win32":  # its proactor wants to begin itself
+        return False
+    error = sock.connect_ex(address)
+    if error == errno.EINPROGRESS:
+        error = sock.connect_ex(address)
+    if error in _EARLY:
+        return False
+    if error:
+        raise OSError(error, f"Cannot connect to {address}: {os.strerror(error)}")
+    return True
 
 
 @functools.lru_cache(maxsize=256)

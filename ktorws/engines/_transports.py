@@ -1,4 +1,4 @@
-"""Whose transports carry the octets: the event loop's, or aiofastnet's where safe."""
+"""Whose transports carry the octets: ours, aiofastnet's or the event loop's."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     import socket
     import ssl as tls
     from collections.abc import Awaitable, Callable
+
+    from ktorws._transport import SocketTransport
+else:
+    try:
+        from ktorws._transport import SocketTransport
+    except ModuleNotFoundError as error:  # nothing is compiled, or this is Windows
+        if error.name != "ktorws._transport":
+            raise
+        SocketTransport = None
 
 #: Seconds for what TLS exchanges behind the last frame. It also bounds the wait for
 #: a peer that ended its side and takes nothing any more.
@@ -41,8 +50,6 @@ class Transports:
             )
         self._kind = kind
         self._installed = installed
-        #: Whether no transport but aiofastnet's will do.
-        self.insist = kind == AIOFASTNET
 
     async def connect(
         self,
@@ -63,6 +70,8 @@ class Transports:
             import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
 
             await aiofastnet.create_connection(loop, protocol, sock=sock, **secure)
+        elif not secure and self._kind == AUTO and SocketTransport is not None:
+            SocketTransport(loop, sock, protocol())
         else:
             await loop.create_connection(protocol, sock=sock, **secure)
 

@@ -45,8 +45,9 @@ class CIO(HttpClientEngine):
             (RFC 8305); None to try one after the other.
         unix_socket: path of a Unix socket to connect to, whatever the URL's host.
         transport: ``"auto"`` takes aiofastnet's transports for TLS where they are
-            installed and safe, and else the loop's own; ``"asyncio"`` always the
-            loop's own; ``"aiofastnet"`` insists.
+            installed and safe, and ours where there is no TLS, except on Windows, and
+            else the loop's own; ``"asyncio"`` always the loop's own;
+            ``"aiofastnet"`` insists.
         proxy: its URL, or what `ProxyBuilder` gives; SOCKS needs ``ktorws[socks]``.
         trust_env: let environment variables (``https_proxy``, ``no_proxy``, …) name
             the proxy, where none is given here.
@@ -110,7 +111,7 @@ class CIO(HttpClientEngine):
         link: socket.socket | asyncio.Transport | None = opening.sock
         try:
             if link is None:
-                link = await self._connect(opening, upgrade)
+                link = await self._connect(opening)
             return await self._upgrade(loop, link, upgrade)
         except BaseException:
             upgrade.abandon()
@@ -127,9 +128,7 @@ class CIO(HttpClientEngine):
             return None if proxy is None else _installed(proxy)
         return self._proxy
 
-    async def _connect(
-        self, opening: Opening, upgrade: ClientUpgrade
-    ) -> socket.socket | asyncio.Transport:
+    async def _connect(self, opening: Opening) -> socket.socket | asyncio.Transport:
         opening.stage = f"connecting to {self._unix_socket or opening.request.host}"
         seconds = opening.request.capabilities.get(
             "connect_timeout", self._connect_timeout
@@ -142,7 +141,7 @@ class CIO(HttpClientEngine):
                 proxy = self._proxy_for(opening)
                 if proxy is not None:
                     return await self._connect_through(proxy, opening)
-                return await self._connect_directly(opening, upgrade)
+                return await self._connect_directly(opening)
         except (OSError, UnicodeError) as error:  # the latter for names beyond IDNA
             what, why = "Failed", f": {_told(error)}"
             if limit.expired():
@@ -184,17 +183,9 @@ class CIO(HttpClientEngine):
         opening.stage = f"connecting to {role}{host} port {port}"
         return addresses
 
-    async def _connect_directly(
-        self, opening: Opening, upgrade: ClientUpgrade
-    ) -> socket.socket | asyncio.Transport:
+    async def _connect_directly(self, opening: Opening) -> socket.socket:
         request = opening.request
         addresses = await self._look_up(opening, request.host, request.port)
-        if not request.secure and not self._transports.insist:
-            transport = await self._dialler.connect_within_loop(
-                addresses, lambda: upgrade.reader
-            )
-            if transport is not None:
-                return transport
         return await self._dialler.connect(addresses)
 
     async def _upgrade(
@@ -208,9 +199,7 @@ class CIO(HttpClientEngine):
         if secure:
             upgrade.opening.stage = f"agreeing on TLS with {request.host}"
         try:
-            if upgrade.reader.transport is link:
-                pass  # the loop has connected it
-            elif isinstance(link, socket.socket):
+            if isinstance(link, socket.socket):
                 link.setblocking(False)  # noqa: FBT003
                 await self._transports.connect(
                     loop, lambda: upgrade.reader, link, secure

@@ -117,6 +117,7 @@ class OfMockEngine(Adapter):
 
 
 ADAPTERS = [
+    OfCIO("auto", secure=False),
     OfCIO("asyncio", secure=False),
     OfCIO("asyncio", secure=True),
     OfCIO("aiofastnet", secure=False),

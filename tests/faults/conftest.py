@@ -18,6 +18,14 @@ from tests.faults.network import (  # noqa: E402
 )
 from tests.faults.traffic import PAIRS  # noqa: E402
 
+#: Which transport carries what `carrier` says.
+TRANSPORTS = {
+    "tcp": "auto",
+    "loop's": "asyncio",
+    "tls": "asyncio",
+    "fast": "aiofastnet",
+}
+
 
 @pytest.fixture(scope="session")
 def two_namespaces():
@@ -68,7 +76,7 @@ def loop(pair):
 
 @pytest.fixture
 def carrier(pair):
-    """What carries the sessions: TCP, TLS by the loop, or TLS by aiofastnet."""
+    """What carries the sessions: TCP, by ours or the loop's, TLS by it or the fast."""
     return pair[1]
 
 
@@ -78,10 +86,10 @@ def opened(network, peer, pki, carrier):
 
     @contextlib.asynccontextmanager
     async def open_session(path, *, host=FAR, **options):
-        secure = carrier != "tcp"
+        secure = carrier in {"tls", "fast"}
         context = ssl.create_default_context(cafile=str(pki[1]))
         context.keylog_filename = None
-        transport = "aiofastnet" if carrier == "fast" else "asyncio"
+        transport = TRANSPORTS[carrier]
         port = peer.ports[secure]
         url = f"{'wss' if secure else 'ws'}://{host}:{port}/{path}"
         engine = CIO(transport=transport, ssl=context)

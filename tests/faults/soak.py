@@ -38,6 +38,7 @@ from tests.faults.soak_talk import (  # noqa: E402
 )
 from tests.stress.harness import LOOPS, client, descriptors, resident  # noqa: E402
 
+TRANSPORTS = ("auto", "asyncio", "aiofastnet")
 GROWTH = 20 * 2**20  # bytes of memory that the process may grow by once it is warm
 WARM_UP = 300  # seconds; a third of a short run
 REPORT = 30
@@ -93,7 +94,7 @@ class Soak:
             self.kinds = [
                 Kind(secure if tls else plain, authority if tls else None, *rest)
                 for tls in (False, True)
-                for rest in itertools.product(("asyncio", "aiofastnet"), (False, True))
+                for rest in itertools.product(TRANSPORTS, (False, True))
             ]
             await self.soak(peer)
             for kind in self.kinds:

@@ -12,7 +12,14 @@ NORMAL = CloseReason(1000, "")
 LINGER = 1.0  # seconds that a failed session's connection may take to be gone
 MARGIN = 1.0  # of a busy machine
 
-PAIRS = [("asyncio", "tcp"), ("uvloop", "tcp"), ("asyncio", "tls"), ("uvloop", "fast")]
+PAIRS = [
+    ("asyncio", "tcp"),
+    ("uvloop", "tcp"),
+    ("asyncio", "loop's"),
+    ("uvloop", "loop's"),
+    ("asyncio", "tls"),
+    ("uvloop", "fast"),
+]
 SIZES = (0, 20, 100, 1000, 20_000)
 
 

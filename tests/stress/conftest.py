@@ -30,8 +30,10 @@ def authority(request, tls_files):
     return tls_files[1] if request.param == "tls" else None
 
 
-@pytest.fixture(params=["asyncio", "aiofastnet"])
-def transport(request):
+@pytest.fixture(params=["auto", "asyncio", "aiofastnet"])
+def transport(request, authority):
+    if request.param == "auto" and authority:
+        pytest.skip("over TLS this is aiofastnet")
     return request.param
 
 

@@ -1,0 +1,419 @@
+# cython: language_level=3, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True, auto_pickle=False, autotestdict=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic
+"""A stream socket as a transport, on any event loop that watches sockets.
+
+The loops' own cost a small message as much as all that this library does with it: for
+asyncio's is Python, and libuv enters and leaves the interpreter twice for each read.
+"""
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_SIMPLE,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_GetBuffer,
+)
+from cpython.object cimport PyObject
+from libc.errno cimport EAGAIN, ECONNRESET, EINTR, EPIPE, errno
+
+from ktorws._queue cimport Intake
+
+import os
+import socket
+import warnings
+from asyncio import trsock
+from collections import deque
+
+cdef extern from *:
+    """
+    #include <sys/types.h>
+    #include <sys/socket.h>
+    #include <netinet/in.h>
+    #include <netinet/tcp.h>
+    #ifndef MSG_NOSIGNAL
+    #define MSG_NOSIGNAL 0
+    #endif
+    """
+    enum:
+        MSG_NOSIGNAL
+        IPPROTO_TCP
+        TCP_NODELAY
+    int _setsockopt "setsockopt"(
+        int fd, int level, int option, const void *value, unsigned int size
+    ) nogil
+    Py_ssize_t _recv "recv"(int fd, void *memory, size_t size, int flags) nogil
+    Py_ssize_t _send "send"(int fd, const void *memory, size_t size, int flags) nogil
+
+
+cdef enum:
+    # Bytes that may wait to be sent before the protocol is to pause, as in asyncio.
+    HIGH_WATER = 64 * 1024
+
+
+@cython.final
+cdef class SocketTransport:
+    """What a session needs of an `asyncio.Transport`, for a `BufferedProtocol`.
+
+    It begins at once: calls ``connection_made`` and reads from then on. A protocol
+    that has an ``intake`` is not asked for memory nor told of reads: that one is.
+
+    Args:
+        loop: has `add_reader` and `add_writer`.
+        sock: a connected stream socket that does not block; the transport's from now
+            on, which closes it behind ``connection_lost``.
+        protocol: is called.
+    """
+
+    cdef object loop
+    cdef object sock         # None once it is closed
+    cdef int fd
+    cdef object protocol
+    cdef Intake intake       # the protocol's, or None
+    cdef PyObject *reader    # the `_Reader` that the loop has, by which it reads
+    cdef bint paused
+    cdef bint closing        # no more is read or written
+    cdef bint ended          # connection_lost was called, or will be
+    cdef bint eof            # the last octet was written
+    cdef object broken       # the error of writing, when only reading goes on
+    # What the socket did not take.
+    cdef object backlog      # a deque of memoryviews; None while no one writes on
+    cdef Py_ssize_t size
+    cdef Py_ssize_t low
+    cdef Py_ssize_t high
+    cdef bint full           # the protocol was told to pause
+
+    def __init__(self, loop, sock, protocol):
+        cdef int one = 1
+        self.loop = loop
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.set_write_buffer_limits()
+        self.set_protocol(protocol)
+        _setsockopt(self.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one))  # or is Unix
+        protocol.connection_made(self)
+        self.resume_reading()
+
+    def __repr__(self):
+        return f"<SocketTransport fd={self.fd}>"
+
+    def __del__(self):
+        if self.sock is not None:
+            warnings.warn(f"unclosed transport {self!r}", ResourceWarning, source=self)
+            self.sock.close()
+
+    def set_protocol(self, protocol):
+        """Let this one be called from now on."""
+        self.protocol = protocol
+        self.intake = getattr(protocol, "intake", None)
+
+    def get_extra_info(self, name, default=None):
+        """The ``socket``, its ``sockname`` or its ``peername``."""
+        if self.sock is None:
+            return default
+        if name == "socket":
+            return trsock.TransportSocket(self.sock)
+        try:
+            if name == "sockname":
+                return self.sock.getsockname()
+            if name == "peername":
+                return self.sock.getpeername()
+        except OSError:
+            pass
+        return default
+
+    # Reading.
+
+    def pause_reading(self):
+        """Deliver no more until told to."""
+        if self.broken is not None:
+            self.end(self.broken)
+        elif not self.closing:
+            self.paused = True
+            self.read_no_more()
+
+    def resume_reading(self):
+        """Deliver again."""
+        if not self.closing:
+            self.paused = False
+            self.read_on()
+
+    cdef int read_on(self) except -1:
+        cdef _Reader reader
+        if self.reader is NULL:
+            reader = _Reader.__new__(_Reader)
+            reader.transport = self
+            self.reader = <PyObject *>reader
+            self.loop.add_reader(self.fd, reader.ready)
+        return 0
+
+    cdef int read_no_more(self) except -1:
+        if self.reader is not NULL:
+            self.reader = NULL
+            self.loop.remove_reader(self.fd)
+        return 0
+
+    def _let_go(self):
+        """The loop watches this no more; on uvloop that is how an error begins."""
+        if not (self.paused or self.closing):
+            self.loop.remove_reader(self.fd)  # forgets what it knows
+            self.read_on()
+
+    cdef int read(self) except -1:
+        cdef Py_ssize_t size
+        try:
+            size = self.receive()
+            if size > 0 or _is_early(-size):
+                pass
+            elif self.broken is not None:
+                self.end(self.broken)
+            elif size == 0:
+                if self.protocol.eof_received():
+                    self.pause_reading()
+                else:
+                    self.close()
+            else:
+                self.end(_error(-size))
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            if not isinstance(error, OSError):
+                self.report(error, "A protocol failed while reading")
+            self.end(error)
+        return 0
+
+    cdef Py_ssize_t receive(self) except? -1:
+        """Deliver what has come, which is so many octets; or minus an errno."""
+        cdef Py_buffer memory
+        cdef Py_ssize_t size
+        if self.intake is not None:
+            self.intake.open()
+            size = _received(
+                self.fd, self.intake.decoder.window, self.intake.decoder.window_size
+            )
+            if size > 0:
+                self.intake.take(size)
+            return size
+        PyObject_GetBuffer(self.protocol.get_buffer(-1), &memory, PyBUF_WRITABLE)
+        size = _received(self.fd, memory.buf, memory.len)
+        PyBuffer_Release(&memory)
+        if size > 0:
+            self.protocol.buffer_updated(size)
+        return size
+
+    # Writing.
+
+    def can_write_eof(self):
+        """TCP and Unix sockets half-close."""
+        return True
+
+    def write(self, octets):
+        """Send these octets, or keep them until the socket takes them.
+
+        They are not copied: bytes, or else nothing that changes.
+        """
+        cdef Py_ssize_t sent = 0
+        if self.eof:
+            raise RuntimeError("write() after write_eof()")
+        if self.closing or self.broken is not None:
+            return
+        if self.size == 0:
+            sent = self.send(octets)
+        if 0 <= sent < len(octets):
+            self.keep(octets, sent)
+
+    def write_eof(self):
+        """Half-close behind what was written."""
+        if not (self.eof or self.closing):
+            self.eof = True
+            if self.size == 0:
+                self.shut()
+
+    cdef int shut(self) except -1:
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:  # the peer has reset the connection
+            self.end(error)
+        return 0
+
+    def get_write_buffer_size(self):
+        """How many bytes wait for the socket."""
+        return self.size
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        """Above ``high`` bytes the protocol is to pause, until at most ``low`` wait."""
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high}) >= low ({low}) >= 0 does not hold")
+        self.high = high
+        self.low = low
+        self.pause_if_full()
+
+    cdef Py_ssize_t send(self, octets) except -2:
+        """How many octets the socket took; -1 where it failed."""
+        cdef Py_buffer memory
+        cdef Py_ssize_t sent
+        PyObject_GetBuffer(octets, &memory, PyBUF_SIMPLE)
+        sent = _sent(self.fd, memory.buf, memory.len)
+        PyBuffer_Release(&memory)
+        if sent >= 0:
+            return sent
+        if _is_early(-sent):
+            return 0
+        self.fail(-sent)
+        return -1
+
+    cdef int fail(self, Py_ssize_t number) except -1:
+        """Nothing can be sent any more; what had come before that is still read."""
+        error = _error(number)
+        if self.reader is NULL or number not in (EPIPE, ECONNRESET):
+            self.end(error)
+        elif self.broken is None:
+            self.broken = error
+            self.write_no_more()
+        return 0
+
+    cdef int keep(self, octets, Py_ssize_t sent) except -1:
+        if self.backlog is None:
+            self.backlog = deque()
+            self.loop.add_writer(self.fd, self._write_on)
+        rest = memoryview(octets)[sent:]
+        self.backlog.append(rest)
+        self.size += len(rest)
+        self.pause_if_full()
+        return 0
+
+    def _write_on(self):
+        """The socket takes more."""
+        cdef Py_ssize_t sent
+        while self.size:
+            octets = self.backlog[0]
+            sent = self.send(octets)
+            if sent < 0:
+                return
+            self.size -= sent
+            if sent < len(octets):
+                self.backlog[0] = octets[sent:]
+                break
+            self.backlog.popleft()
+        if self.full and self.size <= self.low:
+            self.full = False
+            self.tell(self.protocol.resume_writing)
+        if self.size == 0 and not self.ended:
+            self.write_no_more()
+            if self.closing:
+                self.end(None)
+            elif self.eof:
+                self.shut()
+
+    cdef int write_no_more(self) except -1:
+        if self.backlog is not None:
+            self.backlog = None
+            self.size = 0
+            self.loop.remove_writer(self.fd)
+        return 0
+
+    cdef int pause_if_full(self) except -1:
+        if self.size > self.high and not self.full:
+            self.full = True
+            self.tell(self.protocol.pause_writing)
+        return 0
+
+    cdef int tell(self, method) except -1:
+        try:
+            method()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self.report(error, f"{method.__name__}() failed")
+        return 0
+
+    # The end.
+
+    def is_closing(self):
+        """Whether it was closed, or closes."""
+        return self.closing
+
+    def close(self):
+        """Read no more, and close when all that was written has left."""
+        if not self.closing:
+            self.closing = True
+            self.read_no_more()
+            if self.size == 0:
+                self.end(self.broken)
+
+    def abort(self):
+        """Close in the loop's next iteration, whatever waits to be sent."""
+        self.end(None)
+
+    cdef int report(self, error, str message) except -1:
+        self.loop.call_exception_handler(
+            {
+                "message": message,
+                "exception": error,
+                "transport": self,
+                "protocol": self.protocol,
+            }
+        )
+        return 0
+
+    cdef int end(self, error) except -1:
+        if self.ended:
+            return 0
+        self.ended = self.closing = True
+        self.read_no_more()
+        self.write_no_more()
+        self.loop.call_soon(self._end, error)
+        return 0
+
+    def _end(self, error):
+        protocol, sock = self.protocol, self.sock
+        try:
+            protocol.connection_lost(error)
+        finally:
+            self.protocol = self.intake = self.sock = None
+            self.fd = -1
+            sock.close()
+
+
+@cython.final
+cdef class _Reader:
+    """What a loop calls when a socket has something; no one but the loop has it.
+
+    uvloop calls it once when the socket has an error, and forgets it, though there
+    may be more octets before that. So when it goes, whoever still reads is told.
+    """
+
+    cdef SocketTransport transport
+
+    def ready(self):
+        """Read once."""
+        self.transport.read()
+
+    def __del__(self):
+        cdef SocketTransport transport = self.transport
+        if transport is not None and transport.reader == <PyObject *>self:
+            transport.reader = NULL
+            if not transport.loop.is_closed():
+                transport.loop.call_soon(transport._let_go)
+
+
+cdef inline Py_ssize_t _received(int fd, void *memory, Py_ssize_t size) noexcept:
+    cdef Py_ssize_t received = _recv(fd, memory, size, 0)
+    return received if received >= 0 else -errno
+
+
+cdef inline Py_ssize_t _sent(int fd, void *memory, Py_ssize_t size) noexcept:
+    cdef Py_ssize_t sent = _send(fd, memory, size, MSG_NOSIGNAL)
+    return sent if sent >= 0 else -errno
+
+
+cdef inline bint _is_early(Py_ssize_t number) noexcept:
+    return number == EAGAIN or number == EINTR
+
+
+cdef _error(Py_ssize_t number):
+    return OSError(number, os.strerror(number))
