@@ -128,6 +128,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t filled
 
     cdef list read(self, Py_ssize_t nbytes)
+    cdef Frame read_one(self, Py_ssize_t nbytes)
     cdef int open_window(self, Py_ssize_t room) except -1
     cdef int count(self, Py_ssize_t size, list frames) except -1
     cdef int take_window(self, Py_ssize_t size, list frames) except -1
@@ -135,6 +136,9 @@ cdef class FrameDecoder:
     cdef Py_ssize_t take_plain(
         self, uint8_t *data, Py_ssize_t size, list frames
     ) except -1
+    cdef Py_ssize_t plain_head(
+        self, uint8_t *data, Py_ssize_t size, Py_ssize_t *length
+    ) noexcept
     cdef Frame whole(self, uint8_t opcode, uint8_t *data, Py_ssize_t length)
     cdef Py_ssize_t read_header(self, const uint8_t *data, Py_ssize_t size) except -2
     cdef bint judge_octet_0(self, uint8_t octet) except -1

@@ -885,22 +885,11 @@ cdef class FrameDecoder:
         left to the code that knows all rules.
         """
         cdef Py_ssize_t at = 0, head, length
-        cdef uint8_t mask = MASK if self.masked else 0
         cdef uint8_t *payload
-        while size - at >= 2 and data[at] in (FIN | TEXT, FIN | BINARY):
-            head = 2
-            length = data[at + 1] ^ mask
-            if length == LENGTH_16 and size - at >= 4:
-                head = 4
-                length = data[at + 2] << 8 | data[at + 3]
-                if length < LENGTH_16:
-                    break
-            elif length >= LENGTH_16:
-                break
-            if self.masked:
-                head += 4
-            if length > self.limit or length > size - at - head:
-                break
+        while True:
+            head = self.plain_head(data + at, size - at, &length)
+            if head == 0:
+                return at
             payload = data + at + head
             if self.masked:
                 ktorws_mask(payload, payload, length, payload - 4, 0)
@@ -910,7 +899,63 @@ cdef class FrameDecoder:
             frames.append(frame)
             self.size += length
             at += head + length
-        return at
+
+    cdef inline Py_ssize_t plain_head(
+        self, uint8_t *data, Py_ssize_t size, Py_ssize_t *length
+    ) noexcept:
+        """The octets of the header before such a message; 0: it is none."""
+        cdef uint8_t mask = MASK if self.masked else 0
+        cdef Py_ssize_t head = 2
+        if size < 2 or data[0] not in (FIN | TEXT, FIN | BINARY):
+            return 0
+        length[0] = data[1] ^ mask
+        if length[0] == LENGTH_16 and size >= 4:
+            head = 4
+            length[0] = data[2] << 8 | data[3]
+            if length[0] < LENGTH_16:
+                return 0
+        elif length[0] >= LENGTH_16:
+            return 0
+        if self.masked:
+            head += 4
+        if length[0] > self.limit or length[0] > size - head:
+            return 0
+        return head
+
+    @cython.critical_section
+    cdef Frame read_one(self, Py_ssize_t nbytes):
+        """As `read`, where that is one plain message; else None, and nothing is done.
+
+        A client that answers each message reads nothing else.
+        """
+        cdef uint8_t *data = self.window
+        cdef Py_ssize_t head, length
+        if (
+            nbytes > self.window_size
+            or self.in_place
+            or self.in_payload
+            or self.header_size
+            or self.message_opcode
+            or self.masked
+            or self.torn
+            or self.error is not None
+        ):
+            return None
+        head = self.plain_head(data, nbytes, &length)
+        if head == 0 or head + length != nbytes:
+            return None
+        if data[0] & OPCODE == TEXT and not ktorws_is_ascii(data + head, length):
+            return None
+        self.torn = True
+        self.special = False
+        self.window_size = 0
+        frame = self.whole(data[0] & OPCODE, data + head, length)
+        self.size = length
+        self.counters.frames += 1
+        self.counters.payload += length
+        self.counters.octets += nbytes
+        self.torn = False
+        return frame
 
     cdef inline Frame whole(self, uint8_t opcode, uint8_t *data, Py_ssize_t length):
         """A message without reserved bits; None where it is not, as `error` says."""

@@ -2,7 +2,7 @@
 
 from cpython.object cimport PyObject
 
-from ktorws._frame cimport FrameDecoder
+from ktorws._frame cimport Frame, FrameDecoder
 from ktorws._sending cimport Cork
 
 
@@ -28,12 +28,15 @@ cdef class FrameQueue:
     cdef public bint _must_look
     cdef public bint _is_strict
 
-    cdef hand_over(self, list frames, Py_ssize_t size)
+    cdef int hand_over(self, list frames, Py_ssize_t size) except -1
+    cdef int hand_over_one(self, Frame frame, Py_ssize_t size) except -1
+    cdef int handed_over(self, Py_ssize_t number, bint is_full) except -1
     cdef _Receipt receipt(self, int wanted)
     cdef object wait(self)
     cdef int wake_now(self, future) except -1
     cdef int give_up(self, future) except -1
     cdef bint put(self, list frames, Py_ssize_t size) except -1
+    cdef bint counted(self, Py_ssize_t number, Py_ssize_t size) noexcept
     cdef bint is_at_limit(self) noexcept
     cdef PyObject *pop(self) except NULL
     cdef int make_room(self, Py_ssize_t more) except -1

@@ -39,8 +39,16 @@ cdef extern from *:
 
 
 cdef object _current_task = asyncio.current_task
-if sys.version_info < (3, 12):  # there it is a function of Python's
-    _current_task = asyncio.tasks._current_tasks.get
+# Of each loop, if there is one: `current_task` is a function of Python's before 3.12.
+cdef dict _current_tasks = None
+if sys.version_info < (3, 12):
+    _current_tasks = asyncio.tasks._current_tasks
+
+
+cdef inline bint _is_within_task(loop) except -1:
+    if _current_tasks is None:
+        return _current_task(loop) is not None
+    return len(_current_tasks) > 0 and _current_tasks.get(loop) is not None
 
 
 class _NoLoop:
@@ -149,18 +157,31 @@ cdef class FrameQueue:
         """How many frames wait."""
         return self.count
 
-    @cython.critical_section
-    cdef hand_over(self, list frames, Py_ssize_t size):
+    cdef int hand_over(self, list frames, Py_ssize_t size) except -1:
         """Take frames with so many payload bytes; one who waits goes on at once.
 
         For the last step of a callback of the loop's: the task of the one who waits
         runs within this call, until it waits again.
         """
-        cdef bint is_full
         if self._must_look:
             self.deliver(frames, size)
-            return None
-        is_full = self.put(frames, size)
+            return 0
+        return self.handed_over(len(frames), self.put(frames, size))
+
+    cdef int hand_over_one(self, Frame frame, Py_ssize_t size) except -1:
+        """As `hand_over`, with one frame."""
+        if self._must_look:
+            self.deliver([frame], size)
+            return 0
+        with cython.critical_section(self):
+            self.make_room(1)
+            Py_INCREF(<PyObject *>frame)
+            self.frames[self.first + self.count] = <PyObject *>frame
+            is_full = self.counted(1, size)
+        return self.handed_over(1, is_full)
+
+    @cython.critical_section
+    cdef int handed_over(self, Py_ssize_t number, bint is_full) except -1:
         if is_full and self._is_strict:
             self._filled()
         waiting = self.waiting
@@ -168,9 +189,10 @@ cdef class FrameQueue:
             self.waiting = None
             self.wake_now(waiting)
         elif self.crowd:
-            self._wake(len(frames))
+            self._wake(number)
         if is_full and self.count and self.is_at_limit():  # nobody has taken them
             self._filled()
+        return 0
 
     @cython.critical_section
     def _put(self, list frames not None, Py_ssize_t size):
@@ -258,7 +280,7 @@ cdef class FrameQueue:
 
         Not within a task: there in the loop's next iteration.
         """
-        if _arrived is None or _current_task(self.loop) is not None:
+        if _arrived is None or _is_within_task(self.loop):
             _wake(future)
             return 0
         callback, context = self.callback, self.context
@@ -307,6 +329,9 @@ cdef class FrameQueue:
             frame = _item(frames, at)
             Py_INCREF(frame)
             self.frames[self.first + self.count + at] = frame
+        return self.counted(number, size)
+
+    cdef inline bint counted(self, Py_ssize_t number, Py_ssize_t size) noexcept:
         self._size = self._size + size if self.count else size
         self.count += number
         return self.is_at_limit()
@@ -401,10 +426,15 @@ cdef class Intake:
 
     cdef int take(self, Py_ssize_t size) except -1:
         """So many octets are in the decoder's window."""
+        cdef Frame frame
         cdef list frames
         if self.instead is not None:
             self.instead(size)
             return 0
+        frame = self.decoder.read_one(size)
+        if frame is not None:
+            self.cork.begin_anew()
+            return self.queue.hand_over_one(frame, self.decoder.size)
         frames = self.decoder.read(size)
         self.cork.begin_anew()
         if self.decoder.special:

@@ -5,6 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ktorws import _frame_py as oracle
+from ktorws import frame as frames_of
+from ktorws.frame_queue import FrameQueue, Intake
+from ktorws.sending import Cork
 from tests.octets import (
     BINARY,
     CLOSE,
@@ -174,6 +177,57 @@ def test_any_cut_gives_the_same_frames_and_error(codec, options, data):
         single = [octets[at : at + 1] for at in range(len(octets))] or [b""]
         assert decoded(codec, by_decode, single, **options) == whole
         assert decoded(codec, by_buffer, single, **options) == whole
+
+
+class LoopWithoutDebug:
+    @staticmethod
+    def get_debug():
+        return False
+
+
+def taken_in(pieces, **options):
+    """As `outcome`, by the way of a connection's reads."""
+    decoder = frames_of.FrameDecoder(**options)
+    encoder = frames_of.FrameEncoder(masking=True)
+    queue = FrameQueue(None)
+    shown = []
+    cork = Cork(LoopWithoutDebug, encoder, 1000)
+    intake = Intake(decoder, cork, queue, shown.extend)
+    seen = []
+    for piece in pieces:
+        decoder.get_buffer(-1)[: len(piece)] = piece
+        intake.buffer_updated(len(piece))
+        frames = [*queue._take(1000), *shown]
+        shown.clear()
+        about = decoder.special, decoder.size, decoder.counts()
+        seen.append(([told(f) for f in frames], *about, fault(decoder)))
+    return seen
+
+
+def pieces_like_reads(masked):
+    """Frames, most of them alone; some that leave a message, or a header, open."""
+    key = KEY if masked else None
+    alone = [
+        frame(TEXT, b"one", key=key),
+        frame(TEXT, "\u00fc\u20ac".encode(), key=key),
+        frame(TEXT, b"\xff", key=key),
+        frame(TEXT, b"", rsv=0x40, key=key),
+        frame(BINARY, bytes(200), key=key),
+        frame(BINARY, b"open", fin=False, key=key),
+        frame(CONTINUATION, b"end", key=key),
+        frame(PING, b"?", key=key),
+        frame(BINARY, bytes(10), key=key)[:1],
+        frame(BINARY, bytes(10), key=key)[:9],
+        frame(TEXT, b"two", key=key) * 2,
+    ]
+    return st.lists(st.sampled_from(alone), max_size=8)
+
+
+@settings(many, max_examples=1000)
+@given(options=options, data=st.data())
+def test_a_read_of_one_message_is_like_any_other(options, data):
+    pieces = data.draw(pieces_like_reads(options["masked"]))
+    assert taken_in(pieces, **options) == outcome(oracle, by_decode, pieces, **options)
 
 
 @many
