@@ -83,6 +83,7 @@ class HttpHeadParser(ABC):
         self._started = False
         self._text = bytearray()  # the reason phrase or the request target
         self._headers: CIMultiDict[str] = CIMultiDict()
+        self._httptools = httptools
         self._parser: Any = getattr(httptools, self._parser_name)(self)
 
     @property
@@ -149,13 +150,11 @@ class HttpHeadParser(ABC):
             self._refuse(f"HTTP head has too many headers, the limit is {limit}", 431)
 
     def _parse(self, octets: bytes | memoryview) -> None:
-        import httptools  # noqa: PLC0415
-
         try:
             self._parser.feed_data(octets)
-        except httptools.HttpParserUpgrade:
+        except self._httptools.HttpParserUpgrade:
             pass
-        except httptools.HttpParserError as error:
+        except self._httptools.HttpParserError as error:
             if not self._may_stop():
                 self._refuse(f"Malformed HTTP: {error}")
 

@@ -59,6 +59,17 @@ def check_visible(value: object, what: str) -> str:
     return text
 
 
+def _is_simple(name: object, value: object) -> bool:
+    """Whether a header can be sent, as nearly all can; sooner known than all rules."""
+    return (
+        type(name) is str
+        and type(value) is str
+        and value.isascii()
+        and value.isprintable()
+        and _is_name(name)
+    )
+
+
 def check_header(name: object, value: object) -> None:
     """Let a header pass that can be sent.
 
@@ -165,7 +176,8 @@ def head_octets(start_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """
     lines = [start_line]
     for name, value in headers:
-        check_header(name, value)
+        if not _is_simple(name, value):
+            check_header(name, value)
         lines.append(f"{name}: {value}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

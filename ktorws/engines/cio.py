@@ -112,6 +112,8 @@ class CIO(HttpClientEngine):
         try:
             if link is None:
                 link = await self._connect(opening)
+            elif isinstance(link, socket.socket):
+                link.setblocking(False)  # noqa: FBT003
             return await self._upgrade(loop, link, upgrade)
         except BaseException:
             upgrade.abandon()
@@ -200,7 +202,6 @@ class CIO(HttpClientEngine):
             upgrade.opening.stage = f"agreeing on TLS with {request.host}"
         try:
             if isinstance(link, socket.socket):
-                link.setblocking(False)  # noqa: FBT003
                 await self._transports.connect(
                     loop, lambda: upgrade.reader, link, secure
                 )
