@@ -295,7 +295,11 @@ cdef class FrameQueue:
             future.remove_done_callback(callback)
         if _spares_futures:
             self.spare = future
-        PyContext_Enter(context)
+        try:
+            PyContext_Enter(context)
+        except RuntimeError:  # the callback that reads runs in it already
+            self.loop.call_soon(callback, _arrived, context=context)
+            return 0
         try:
             callback(_arrived)
         except (SystemExit, KeyboardInterrupt) as error:

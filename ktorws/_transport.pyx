@@ -15,7 +15,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.object cimport PyObject
-from libc.errno cimport EAGAIN, ECONNRESET, EINTR, EPIPE, errno
+from libc.errno cimport EAGAIN, ECONNRESET, EINTR, EPIPE
 
 from ktorws._queue cimport Intake
 
@@ -27,23 +27,42 @@ from collections import deque
 
 cdef extern from *:
     """
+    #include <errno.h>
     #include <sys/types.h>
     #include <sys/socket.h>
     #include <netinet/in.h>
     #include <netinet/tcp.h>
+
     #ifndef MSG_NOSIGNAL
     #define MSG_NOSIGNAL 0
     #endif
+
+    /* How many octets, or minus an errno, before anything can change that. */
+    static inline Py_ssize_t
+    ktorws_received(int fd, void *memory, Py_ssize_t size, int flags)
+    {
+        ssize_t received = recv(fd, memory, size, flags);
+        return received >= 0 ? received : -errno;
+    }
+
+    static inline Py_ssize_t
+    ktorws_sent(int fd, const void *memory, Py_ssize_t size)
+    {
+        ssize_t sent = send(fd, memory, size, MSG_NOSIGNAL);
+        return sent >= 0 ? sent : -errno;
+    }
     """
     enum:
-        MSG_NOSIGNAL
         IPPROTO_TCP
+        MSG_PEEK
         TCP_NODELAY
+    Py_ssize_t _received "ktorws_received"(
+        int fd, void *memory, Py_ssize_t size, int flags
+    )
+    Py_ssize_t _sent "ktorws_sent"(int fd, const void *memory, Py_ssize_t size)
     int _setsockopt "setsockopt"(
         int fd, int level, int option, const void *value, unsigned int size
-    ) nogil
-    Py_ssize_t _recv "recv"(int fd, void *memory, size_t size, int flags) nogil
-    Py_ssize_t _send "send"(int fd, const void *memory, size_t size, int flags) nogil
+    )
 
 
 cdef enum:
@@ -71,6 +90,7 @@ cdef class SocketTransport:
     cdef object protocol
     cdef Intake intake       # the protocol's, or None
     cdef PyObject *reader    # the `_Reader` that the loop has, by which it reads
+    cdef bint dropped        # the loop let it go, but has not forgotten the socket
     cdef bint paused
     cdef bint closing        # no more is read or written
     cdef bint ended          # connection_lost was called, or will be
@@ -140,6 +160,7 @@ cdef class SocketTransport:
 
     cdef int read_on(self) except -1:
         cdef _Reader reader
+        self.forget()
         if self.reader is NULL:
             reader = _Reader.__new__(_Reader)
             reader.transport = self
@@ -148,25 +169,34 @@ cdef class SocketTransport:
         return 0
 
     cdef int read_no_more(self) except -1:
+        self.forget()
         if self.reader is not NULL:
             self.reader = NULL
             self.loop.remove_reader(self.fd)
         return 0
 
+    cdef int forget(self) except -1:
+        """Let the loop forget a reader that it let go, before there is another."""
+        if self.dropped:
+            self.dropped = False
+            self.loop.remove_reader(self.fd)
+        return 0
+
     def _let_go(self):
         """The loop watches this no more; on uvloop that is how an error begins."""
-        if not (self.paused or self.closing):
-            self.loop.remove_reader(self.fd)  # forgets what it knows
+        if self.dropped:  # else reading was paused, resumed or ended since
             self.read_on()
 
     cdef int read(self) except -1:
         cdef Py_ssize_t size
         try:
             size = self.receive()
-            if size > 0 or _is_early(-size):
+            if size > 0:
                 pass
             elif self.broken is not None:
                 self.end(self.broken)
+            elif _is_early(-size):
+                pass
             elif size == 0:
                 if self.protocol.eof_received():
                     self.pause_reading()
@@ -189,13 +219,19 @@ cdef class SocketTransport:
         if self.intake is not None:
             self.intake.open()
             size = _received(
-                self.fd, self.intake.decoder.window, self.intake.decoder.window_size
+                self.fd,
+                self.intake.decoder.window,
+                self.intake.decoder.window_size,
+                0,
             )
             if size > 0:
                 self.intake.take(size)
             return size
         PyObject_GetBuffer(self.protocol.get_buffer(-1), &memory, PyBUF_WRITABLE)
-        size = _received(self.fd, memory.buf, memory.len)
+        if memory.len == 0:
+            PyBuffer_Release(&memory)
+            raise RuntimeError("get_buffer() gave no room")
+        size = _received(self.fd, memory.buf, memory.len, 0)
         PyBuffer_Release(&memory)
         if size > 0:
             self.protocol.buffer_updated(size)
@@ -207,11 +243,8 @@ cdef class SocketTransport:
         """TCP and Unix sockets half-close."""
         return True
 
-    def write(self, octets):
-        """Send these octets, or keep them until the socket takes them.
-
-        They are not copied: bytes, or else nothing that changes.
-        """
+    def write(self, bytes octets not None):
+        """Send these octets, or keep them until the socket takes them."""
         cdef Py_ssize_t sent = 0
         if self.eof:
             raise RuntimeError("write() after write_eof()")
@@ -268,8 +301,14 @@ cdef class SocketTransport:
 
     cdef int fail(self, Py_ssize_t number) except -1:
         """Nothing can be sent any more; what had come before that is still read."""
+        cdef char octet
+        cdef bint reads = self.reader is not NULL or self.dropped
         error = _error(number)
-        if self.reader is NULL or number not in (EPIPE, ECONNRESET):
+        if (
+            not reads
+            or number not in (EPIPE, ECONNRESET)
+            or _is_early(-_received(self.fd, &octet, 1, MSG_PEEK))
+        ):
             self.end(error)
         elif self.broken is None:
             self.broken = error
@@ -279,6 +318,7 @@ cdef class SocketTransport:
     cdef int keep(self, octets, Py_ssize_t sent) except -1:
         if self.backlog is None:
             self.backlog = deque()
+            self._let_go()  # where the loop already did
             self.loop.add_writer(self.fd, self._write_on)
         rest = memoryview(octets)[sent:]
         self.backlog.append(rest)
@@ -347,7 +387,7 @@ cdef class SocketTransport:
 
     def abort(self):
         """Close in the loop's next iteration, whatever waits to be sent."""
-        self.end(None)
+        self.end(self.broken)
 
     cdef int report(self, error, str message) except -1:
         self.loop.call_exception_handler(
@@ -397,18 +437,9 @@ cdef class _Reader:
         cdef SocketTransport transport = self.transport
         if transport is not None and transport.reader == <PyObject *>self:
             transport.reader = NULL
+            transport.dropped = True
             if not transport.loop.is_closed():
                 transport.loop.call_soon(transport._let_go)
-
-
-cdef inline Py_ssize_t _received(int fd, void *memory, Py_ssize_t size) noexcept:
-    cdef Py_ssize_t received = _recv(fd, memory, size, 0)
-    return received if received >= 0 else -errno
-
-
-cdef inline Py_ssize_t _sent(int fd, void *memory, Py_ssize_t size) noexcept:
-    cdef Py_ssize_t sent = _send(fd, memory, size, MSG_NOSIGNAL)
-    return sent if sent >= 0 else -errno
 
 
 cdef inline bint _is_early(Py_ssize_t number) noexcept:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 
 import pytest
 
@@ -335,6 +336,18 @@ async def test_a_ready_made_socket_is_used_and_closed_with_the_session(
         async with c.ws(url, sock=sock) as session:
             assert await session.incoming.receive() == Frame.Text("Hello")
         await settled(lambda: sock.fileno() == -1)
+
+
+async def test_a_socket_that_is_no_plain_stream_is_refused():
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    with socket.socket() as plain, socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        secure = context.wrap_socket(plain, do_handshake_on_connect=False)
+        async with client() as c:
+            with secure, pytest.raises(TypeError, match="SSLSocket"):
+                await c.websocket_session("ws://localhost/", sock=secure)
+            with pytest.raises(ValueError, match="SOCK_DGRAM"):
+                await c.websocket_session("ws://localhost/", sock=datagrams)
 
 
 async def test_the_local_address_is_where_it_connects_from():

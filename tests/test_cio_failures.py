@@ -356,12 +356,27 @@ async def test_a_local_address_that_is_not_ours():
         await failure(server.url(), ConnectError, engine=engine)
 
 
+async def test_a_unix_socket_whose_backlog_is_full(tmp_path):
+    """It is neither connected nor connecting then, and would seem writable."""
+    path = str(tmp_path / "full")
+    with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as waiting:
+        server.bind(path)
+        server.listen(0)
+        with pytest.raises(BlockingIOError):
+            for _ in range(10):
+                sock = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                sock.setblocking(False)
+                sock.connect(path)
+        error = await failure("ws://x/", ConnectError, engine=CIO(unix_socket=path))
+        assert "temporarily unavailable" in str(error)
+
+
 async def test_the_system_giving_up_is_not_told_as_our_own_limit(monkeypatch):
     async def give_up(*_, **__):
         raise TimeoutError(110, "Connection timed out")
 
     monkeypatch.setattr(aiohappyeyeballs, "start_connection", give_up)
-    engine = CIO(local_address=("127.0.0.1", 0))  # so that uvloop does not connect
+    engine = CIO(local_address=("127.0.0.1", 0))  # so that aiohappyeyeballs connects
     error = await failure("ws://127.0.0.1:9/", ConnectError, engine=engine)
     assert "after 5.0 s" not in str(error)
     assert "Connection timed out" in str(error)

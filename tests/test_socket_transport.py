@@ -183,6 +183,71 @@ async def test_who_sends_to_a_peer_that_has_reset_still_gets_what_came_before(ma
     assert len(protocol.received) == 100_000
 
 
+async def test_who_had_a_backlog_when_the_reset_came_still_gets_what_came_before(made):
+    protocol, transport, theirs = made(Protocol(room=1000), tcp_pair)
+    while not transport.get_write_buffer_size():
+        transport.write(bytes(MIB))
+    await asyncio.get_running_loop().sock_sendall(theirs, bytes(5000))
+    reset(theirs)
+    error = await protocol.lost
+    assert isinstance(error, (ConnectionResetError, BrokenPipeError))
+    assert len(protocol.received) == 5000
+
+
+@pytest.mark.parametrize("act", ["write", "close", "abort", "pause", "nothing"])
+async def test_what_is_done_while_the_loop_lets_go_leaves_nothing_in_it(made, act):
+    """uvloop keeps a poll that is closed, unless it is told to forget the socket."""
+    loop = asyncio.get_running_loop()
+    protocol, transport, theirs = made(Protocol(room=1000), tcp_pair)
+    acts = {
+        "write": lambda: transport.write(b"too late"),
+        "close": transport.close,
+        "abort": transport.abort,
+        "pause": lambda: (
+            transport.pause_reading(),
+            loop.call_later(0.01, transport.resume_reading),
+        ),
+        "nothing": lambda: None,
+    }
+    keep = protocol.buffer_updated
+
+    def keep_and_act_soon(nbytes):
+        if not protocol.received:
+            loop.call_soon(acts[act])
+        keep(nbytes)
+
+    protocol.buffer_updated = keep_and_act_soon
+    number = transport.get_extra_info("socket").fileno()
+    await loop.sock_sendall(theirs, bytes(5000))
+    reset(theirs)
+    await protocol.lost
+    if act not in {"close", "abort"}:
+        assert len(protocol.received) == 5000
+    await asyncio.sleep(0.01)
+    pair = sorted(socket.socketpair(), key=lambda sock: sock.fileno() != number)
+    with pair[0] as again, pair[1] as other:
+        assert again.fileno() == number
+        again.setblocking(False)
+        loop.call_later(0.01, other.send, b"anew")
+        assert await loop.sock_recv(again, 100) == b"anew"
+
+
+async def test_a_peer_that_takes_no_more_but_stays_is_no_reason_to_wait(made):
+    protocol, transport, theirs = made()
+    theirs.shutdown(socket.SHUT_RD)
+    transport.write(b"too late")
+    assert isinstance(await protocol.lost, BrokenPipeError)
+
+
+async def test_an_abort_tells_why_sending_had_failed(made):
+    protocol, transport, theirs = made(pair=tcp_pair)
+    await asyncio.get_running_loop().sock_sendall(theirs, bytes(1000))
+    reset(theirs)
+    transport.write(b"too late")
+    transport.abort()
+    assert isinstance(await protocol.lost, (ConnectionResetError, BrokenPipeError))
+
+
 async def test_who_is_in_a_pause_when_sending_fails_learns_it_at_once(made):
     protocol, transport, theirs = made(pair=tcp_pair)
     transport.pause_reading()
@@ -292,6 +357,22 @@ async def test_limits_decide_when_the_protocol_pauses(made):
     transport.close()
     await read_all(theirs)
     assert protocol.told == ["pause", "resume"]
+
+
+async def test_only_bytes_are_written(made):
+    _, transport, _ = made()
+    for octets in (None, "text", bytearray(b"changes")):
+        with pytest.raises(TypeError):
+            transport.write(octets)
+
+
+async def test_memory_without_room_is_no_end(made):
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.append(what))
+    protocol, _, theirs = made(Protocol(room=0))
+    theirs.send(b"one")
+    assert isinstance(await protocol.lost, RuntimeError)
+    assert told
 
 
 @pytest.mark.parametrize("limits", [{"high": -1}, {"high": 1, "low": 2}, {"low": -1}])

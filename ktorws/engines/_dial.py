@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 #: What a socket says that is not connected yet.
-_EARLY = {errno.EINPROGRESS, errno.EALREADY, errno.EAGAIN, errno.EINTR}
+_EARLY = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
 
 
 class Dialler:
@@ -93,7 +93,7 @@ def _connected_at_once(sock: socket.socket, address: Any) -> bool:  # noqa: ANN4
     Within one machine it is by the time that it is asked again, which costs less than
     to let the loop watch it.
     """
-    if sys.platform == "win32":  # its proactor wants to begin itself
+    if sys.platform != "linux":  # others do not say so, or want to begin themselves
         return False
     error = sock.connect_ex(address)
     if error == errno.EINPROGRESS:

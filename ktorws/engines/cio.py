@@ -94,9 +94,11 @@ class CIO(HttpClientEngine):
         self._transports = Transports(transport)
 
     def check(self, opening: Opening) -> None:
-        """Refuse what a proxy makes impossible."""
-        if opening.sock is not None and self._proxy is not None:
-            raise ValueError("A sock that is given has no proxy")
+        """Refuse a socket that will not do, and what a proxy makes impossible."""
+        if opening.sock is not None:
+            _check_sock(opening.sock)
+            if self._proxy is not None:
+                raise ValueError("A sock that is given has no proxy")
         proxy = self._proxy_for(opening)
         if proxy is not None and "Proxy-Authorization" in opening.request.headers:
             raise ValueError(
@@ -224,6 +226,15 @@ class CIO(HttpClientEngine):
             "ssl": self._ssl or default_context(),
             "server_hostname": self._server_hostname or request.host,
         }
+
+
+def _check_sock(sock: socket.socket) -> None:
+    if isinstance(sock, tls.SSLSocket):
+        raise TypeError(
+            "sock must not be an SSLSocket: give it without TLS, and CIO an SSLContext"
+        )
+    if sock.type != socket.SOCK_STREAM:
+        raise ValueError(f"sock must be a stream socket, not {sock.type.name}")
 
 
 def _told(error: Exception) -> str:
