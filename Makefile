@@ -17,7 +17,8 @@ BUILD   := $(or $(KTORWS_BUILD),release)
 BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
 COPIED  := ktorws pytest_ktorws.py tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
-CODEC_TESTS := $(foreach part,frame decoder encoder mask properties,$(wildcard tests/test_$(part)*.py))
+CODEC_TESTS := $(foreach part,frame decoder encoder mask properties receive_c sending \
+               reader_within socket_transport,$(wildcard tests/test_$(part)*.py))
 OWN_TARGET  := $(foreach part,stress leaks hostile faults browser,--ignore=tests/$(part))
 
 PURE    := micropip multidict "yarl >= 1.18" propcache idna
@@ -132,7 +133,7 @@ format: $(VENV)/group-lint ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-sanitize: $(BUILT) $(VENV)/group-test ## the codec's tests under ASan and UBSan
+sanitize: $(BUILT) $(VENV)/group-test ## what tests compiled code, under ASan and UBSan
 	$(call say,Compiling a copy of the tree in build/sanitize with ASan and UBSan)
 	$(call copy,build/sanitize)
 	$(call quietly,cd build/sanitize && KTORWS_BUILD=sanitize $(PY) setup.py build_ext --inplace)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ktorws.channels import ChannelConfig
     from ktorws.extensions import WebSocketExtension
     from ktorws.frame import Sendable
+    from ktorws.frame_connection import FrameConnection
 
 #: Payload bytes processed in one step, hence how far a limit can be passed.
 _STEP = 64 * 1024
@@ -138,7 +139,7 @@ class ExtendedSendChannel(SendChannel):
         config: ChannelConfig,
         *,
         write: Callable[[Sendable], None],
-        backlog_bytes: Callable[[], int],
+        connection: FrameConnection,
         close: Callable[[Frame.Close | None], bool],
         on_overflow: Callable[[WebSocketError], None],
         extensions: Sequence[WebSocketExtension],
@@ -147,7 +148,7 @@ class ExtendedSendChannel(SendChannel):
             loop,
             config,
             write=self._process,
-            backlog_bytes=backlog_bytes,
+            connection=connection,
             close=close,
             on_overflow=on_overflow,
         )

@@ -36,6 +36,10 @@ def _name(octets: bytes) -> str:
     return octets.decode("latin-1")
 
 
+#: Values that nearly every answer has: there once, as the names.
+_USUAL = {text.encode(): text for text in ("websocket", "Upgrade", "upgrade")}
+
+
 def _is_plain(octets: bytes) -> bool:
     """Whether no octet is bad and all lines are whole.
 
@@ -161,7 +165,7 @@ class HttpHeadParser(ABC):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; httptools calls this, for a body's trailers too."""
         if not self._head_complete:
-            text = value.decode("latin-1").strip(" \t")
+            text = _USUAL.get(value) or value.decode("latin-1").strip(" \t")
             self._headers.add(_name(name), text)
 
     def _feed_rest(self, octets: memoryview) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ktorws.channels import ChannelConfig
     from ktorws.exceptions import WebSocketError
     from ktorws.frame import Sendable
+    from ktorws.frame_connection import FrameConnection
 
 _NOT_ENDED = ClosedSendChannelError()  # never raised
 
@@ -36,11 +37,11 @@ class SendChannel(FrameSender):
 
     __slots__ = (
         "_backlog",
-        "_backlog_bytes",
         "_capacity",
         "_close",
         "_closed",
         "_config",
+        "_connection",
         "_end",
         "_full",
         "_loop",
@@ -56,7 +57,7 @@ class SendChannel(FrameSender):
         config: ChannelConfig,
         *,
         write: Callable[[Sendable], None],
-        backlog_bytes: Callable[[], int],
+        connection: FrameConnection,
         close: Callable[[Frame.Close | None], bool],
         on_overflow: Callable[[WebSocketError], None],
     ) -> None:
@@ -65,7 +66,7 @@ class SendChannel(FrameSender):
         self._config = config
         self._capacity = math.inf if config.capacity is None else config.capacity
         self._max_bytes = math.inf if config.max_bytes is None else config.max_bytes
-        self._backlog_bytes = backlog_bytes
+        self._connection = connection
         self._close = close
         self._on_overflow = on_overflow
         self._closed = False
@@ -182,7 +183,8 @@ class SendChannel(FrameSender):
 
     def _is_full(self) -> bool:
         return self._full and (
-            self._backlog >= self._capacity or self._backlog_bytes() >= self._max_bytes
+            self._backlog >= self._capacity
+            or self._connection.backlog_bytes >= self._max_bytes
         )
 
     def _admit_next(self) -> None:

@@ -91,7 +91,7 @@ class WebSocketSession(WithStatistics):
             loop,
             config.channels.outgoing,
             write=connection.write,
-            backlog_bytes=lambda: connection.backlog_bytes,
+            connection=connection,
             close=self._send_close,
             on_overflow=self.failed,
         )

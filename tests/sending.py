@@ -18,10 +18,14 @@ class Outgoing(SendChannel):
             asyncio.get_running_loop(),
             bounded() if config is None else config,
             write=self._note,
-            backlog_bytes=lambda: self.backlog,
+            connection=self,
             close=self._note_close,
             on_overflow=self._overflow,
         )
+
+    @property
+    def backlog_bytes(self):
+        return self.backlog
 
     def resume(self):
         self.backlog = 0
