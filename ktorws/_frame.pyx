@@ -1371,7 +1371,10 @@ cdef class FrameEncoder:
         self.cork = NULL
         self.capacity = 0
         self.pending = 0
-        return _shrunk(cork, capacity, size)
+        octets = _shrunk(cork, capacity, size)
+        if size >= LARGE and self.memory is not None:
+            self.memory.keep(<PyObject *>octets)
+        return octets
 
     @cython.critical_section
     def counts(self):
@@ -1504,6 +1507,10 @@ cdef class FrameEncoder:
         cdef Py_ssize_t room = self.pending + size
         cdef PyObject *larger
         if room <= self.capacity:
+            return 0
+        if self.cork is NULL and room >= LARGE and self.memory is not None:
+            self.cork = self.memory.take(room, room + (room >> 2))
+            self.capacity = _bytes_size(self.cork)
             return 0
         room = max(room, max(2 * self.capacity, self.hint))
         larger = _new_bytes(NULL, room)

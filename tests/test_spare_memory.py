@@ -41,6 +41,34 @@ def test_a_frame_that_somebody_still_has_is_left_alone(codec):
     assert bytes(view[-2:]) == b"aa"
 
 
+def test_frames_that_were_gathered_share_it_too(codec):
+    memory = codec.SpareMemory()
+    both = encoder(codec, memory), encoder(codec, memory)
+    kept = []
+    for number, size in enumerate((SIZE, SIZE, 240_000, 10, SIZE, 1000, SIZE)):
+        for one in both:
+            data = bytes([number]) * size
+            one.append(data)
+            one.append(b"behind")
+            assert one.take()[-size - 8 :] == data + frame(BINARY, b"behind")
+            one.append(data)
+            kept.append((one.take(), data))
+            assert one.encode(data)[-size:] == data
+    assert all(octets[-len(data) :] == data for octets, data in kept)
+
+
+def test_the_compiled_codec_gathers_over_frames_that_are_gone(codec):
+    if codec.CODEC != "cython":
+        pytest.skip("only the compiled codec does")
+    one = encoder(codec)
+
+    def gathered():
+        one.append(bytes(SIZE))
+        return id(one.take())
+
+    assert len({gathered() for _ in range(10)}) <= 2
+
+
 def test_a_payload_that_somebody_still_has_is_left_alone(codec):
     it = decoder(codec, memory=codec.SpareMemory())
     kept = [received(it, bytes([number]) * SIZE)[0] for number in range(5)]
