@@ -166,7 +166,9 @@ cdef class FrameQueue:
         if self._must_look:
             self.deliver(frames, size)
             return 0
-        return self.handed_over(len(frames), self.put(frames, size))
+        with cython.critical_section(self):
+            is_full = self.put(frames, size)
+        return self.handed_over(len(frames), is_full)
 
     cdef int hand_over_one(self, Frame frame, Py_ssize_t size) except -1:
         """As `hand_over`, with one frame."""

@@ -59,17 +59,6 @@ def check_visible(value: object, what: str) -> str:
     return text
 
 
-def _is_simple(name: object, value: object) -> bool:
-    """Whether a header can be sent, as nearly all can; sooner known than all rules."""
-    return (
-        type(name) is str
-        and type(value) is str
-        and value.isascii()
-        and value.isprintable()
-        and _is_name(name)
-    )
-
-
 def check_header(name: object, value: object) -> None:
     """Let a header pass that can be sent.
 
@@ -77,6 +66,14 @@ def check_header(name: object, value: object) -> None:
         ValueError: the name is no token, or the value could not be sent unchanged.
         TypeError: one of them is no string.
     """
+    if (  # nearly always, and sooner known than all rules
+        type(name) is str
+        and type(value) is str
+        and value.isascii()
+        and value.isprintable()
+        and _is_name(name)
+    ):
+        return
     if not _is_name(check_text(name, "Header name")):
         raise ValueError(f"Header name is not a token: {name!r}")
     if not isinstance(value, str) or not is_field_value(value):
@@ -176,8 +173,7 @@ def head_octets(start_line: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """
     lines = [start_line]
     for name, value in headers:
-        if not _is_simple(name, value):
-            check_header(name, value)
+        check_header(name, value)
         lines.append(f"{name}: {value}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 

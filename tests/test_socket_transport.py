@@ -239,15 +239,6 @@ async def test_a_peer_that_takes_no_more_but_stays_is_no_reason_to_wait(made):
     assert isinstance(await protocol.lost, BrokenPipeError)
 
 
-async def test_an_abort_tells_why_sending_had_failed(made):
-    protocol, transport, theirs = made(pair=tcp_pair)
-    await asyncio.get_running_loop().sock_sendall(theirs, bytes(1000))
-    reset(theirs)
-    transport.write(b"too late")
-    transport.abort()
-    assert isinstance(await protocol.lost, (ConnectionResetError, BrokenPipeError))
-
-
 async def test_who_is_in_a_pause_when_sending_fails_learns_it_at_once(made):
     protocol, transport, theirs = made(pair=tcp_pair)
     transport.pause_reading()
@@ -257,12 +248,13 @@ async def test_who_is_in_a_pause_when_sending_fails_learns_it_at_once(made):
     assert isinstance(error, (ConnectionResetError, BrokenPipeError))
 
 
-async def test_who_pauses_when_sending_has_failed_learns_it_then(made):
+@pytest.mark.parametrize("act", ["pause_reading", "close", "abort"])
+async def test_who_pauses_or_ends_when_sending_has_failed_learns_why(made, act):
     protocol, transport, theirs = made(pair=tcp_pair)
     await asyncio.get_running_loop().sock_sendall(theirs, bytes(1000))
     reset(theirs)
     transport.write(b"too late")
-    transport.pause_reading()
+    getattr(transport, act)()
     error = await protocol.lost
     assert isinstance(error, (ConnectionResetError, BrokenPipeError))
 
