@@ -24,7 +24,7 @@ FLAGS = {
 }
 MODULES = ["_frame", "_queue", "_sending"]
 if sys.platform != "win32":  # whose sockets are another matter
-    MODULES.append("_transport")
+    MODULES += ["_transport", "_tls"]
 TRACING = {"CYTHON_TRACE_NOGIL": "1", "CYTHON_USE_SYS_MONITORING": "0"}
 
 

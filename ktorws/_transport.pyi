@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from typing import final
 
-@final
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class SocketTransport:
     def __init__(
         self,

@@ -17,8 +17,6 @@ from cpython.buffer cimport (
 from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, ECONNRESET, EINTR, EPIPE
 
-from ktorws._queue cimport Intake
-
 import os
 import socket
 import warnings
@@ -70,7 +68,6 @@ cdef enum:
     HIGH_WATER = 64 * 1024
 
 
-@cython.final
 cdef class SocketTransport:
     """What a session needs of an `asyncio.Transport`, for a `BufferedProtocol`.
 
@@ -84,25 +81,6 @@ cdef class SocketTransport:
         protocol: is called.
     """
 
-    cdef object loop
-    cdef object sock         # None once it is closed
-    cdef int fd
-    cdef object protocol
-    cdef Intake intake       # the protocol's, or None
-    cdef PyObject *reader    # the `_Reader` that the loop has, by which it reads
-    cdef bint dropped        # the loop let it go, but has not forgotten the socket
-    cdef bint paused
-    cdef bint closing        # no more is read or written
-    cdef bint ended          # connection_lost was called, or will be
-    cdef bint eof            # the last octet was written
-    cdef object broken       # the error of writing, when only reading goes on
-    # What the socket did not take.
-    cdef object backlog      # a deque of memoryviews; None while no one writes on
-    cdef Py_ssize_t size
-    cdef Py_ssize_t low
-    cdef Py_ssize_t high
-    cdef bint full           # the protocol was told to pause
-
     def __init__(self, loop, sock, protocol):
         cdef int one = 1
         self.loop = loop
@@ -115,7 +93,7 @@ cdef class SocketTransport:
         self.resume_reading()
 
     def __repr__(self):
-        return f"<SocketTransport fd={self.fd}>"
+        return f"<{type(self).__name__} fd={self.fd}>"
 
     def __del__(self):
         if self.sock is not None:
@@ -141,6 +119,20 @@ cdef class SocketTransport:
         except OSError:
             pass
         return default
+
+    # The socket.
+
+    cdef Py_ssize_t get(self, void *memory, Py_ssize_t size) except? -2:
+        """How many octets came; minus a number that `error_of` knows."""
+        return _received(self.fd, memory, size, 0)
+
+    cdef bint holds(self) noexcept:
+        """Whether there is more to get though the socket may have nothing."""
+        return False
+
+    cdef object error_of(self, Py_ssize_t number):
+        """An errno's, or whatever else `get` may give."""
+        return OSError(number, os.strerror(number))
 
     # Reading.
 
@@ -203,7 +195,7 @@ cdef class SocketTransport:
                 else:
                     self.close()
             else:
-                self.end(_error(-size))
+                self.end(self.error_of(-size))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -218,11 +210,8 @@ cdef class SocketTransport:
         cdef Py_ssize_t size
         if self.intake is not None:
             self.intake.open()
-            size = _received(
-                self.fd,
-                self.intake.decoder.window,
-                self.intake.decoder.window_size,
-                0,
+            size = self.get(
+                self.intake.decoder.window, self.intake.decoder.window_size
             )
             if size > 0:
                 self.intake.take(size)
@@ -231,7 +220,7 @@ cdef class SocketTransport:
         if memory.len == 0:
             PyBuffer_Release(&memory)
             raise RuntimeError("get_buffer() gave no room")
-        size = _received(self.fd, memory.buf, memory.len, 0)
+        size = self.get(memory.buf, memory.len)
         PyBuffer_Release(&memory)
         if size > 0:
             self.protocol.buffer_updated(size)
@@ -245,15 +234,16 @@ cdef class SocketTransport:
 
     def write(self, bytes octets not None):
         """Send these octets, or keep them until the socket takes them."""
-        cdef Py_ssize_t sent = 0
         if self.eof:
             raise RuntimeError("write() after write_eof()")
         if self.closing or self.broken is not None:
             return
         if self.size == 0:
-            sent = self.send(octets)
-        if 0 <= sent < len(octets):
-            self.keep(octets, sent)
+            self.pass_on(octets)
+        else:
+            self.backlog.append(octets)
+            self.size += len(octets)
+        self.pause_if_full()
 
     def write_eof(self):
         """Half-close behind what was written."""
@@ -285,13 +275,9 @@ cdef class SocketTransport:
         self.low = low
         self.pause_if_full()
 
-    cdef Py_ssize_t send(self, octets) except -2:
+    cdef Py_ssize_t send(self, const void *memory, Py_ssize_t size) except -2:
         """How many octets the socket took; -1 where it failed."""
-        cdef Py_buffer memory
-        cdef Py_ssize_t sent
-        PyObject_GetBuffer(octets, &memory, PyBUF_SIMPLE)
-        sent = _sent(self.fd, memory.buf, memory.len)
-        PyBuffer_Release(&memory)
+        cdef Py_ssize_t sent = _sent(self.fd, memory, size)
         if sent >= 0:
             return sent
         if _is_early(-sent):
@@ -303,11 +289,12 @@ cdef class SocketTransport:
         """Nothing can be sent any more; what had come before that is still read."""
         cdef char octet
         cdef bint reads = self.reader is not NULL or self.dropped
-        error = _error(number)
+        error = self.error_of(number)
         if (
             not reads
             or number not in (EPIPE, ECONNRESET)
-            or _is_early(-_received(self.fd, &octet, 1, MSG_PEEK))
+            or not self.holds()
+            and _is_early(-_received(self.fd, &octet, 1, MSG_PEEK))
         ):
             self.end(error)
         elif self.broken is None:
@@ -315,37 +302,51 @@ cdef class SocketTransport:
             self.write_no_more()
         return 0
 
-    cdef int keep(self, octets, Py_ssize_t sent) except -1:
+    cdef bint pass_on(self, octets) except? True:
+        """Whether they were sent; else what is left of them waits before all else."""
+        cdef Py_buffer memory
+        cdef Py_ssize_t sent
+        PyObject_GetBuffer(octets, &memory, PyBUF_SIMPLE)
+        sent = self.send(memory.buf, memory.len)
+        PyBuffer_Release(&memory)
+        if 0 <= sent < len(octets):
+            self.put_back(octets, sent)
+        return sent == len(octets)
+
+    cdef int put_back(self, octets, Py_ssize_t sent) except -1:
+        rest = memoryview(octets)[sent:]
+        self.await_room()
+        self.backlog.appendleft(rest)
+        self.size += len(rest)
+        return 0
+
+    cdef int await_room(self) except -1:
         if self.backlog is None:
             self.backlog = deque()
             self._let_go()  # where the loop already did
             self.loop.add_writer(self.fd, self._write_on)
-        rest = memoryview(octets)[sent:]
-        self.backlog.append(rest)
-        self.size += len(rest)
-        self.pause_if_full()
         return 0
+
+    cdef bint settle(self) except? True:
+        """Whether what has to leave before the backlog has left."""
+        return True
 
     def _write_on(self):
         """The socket takes more."""
-        cdef Py_ssize_t sent
-        while self.size:
-            octets = self.backlog[0]
-            sent = self.send(octets)
-            if sent < 0:
-                return
-            self.size -= sent
-            if sent < len(octets):
-                self.backlog[0] = octets[sent:]
+        while self.settle() and self.size:
+            octets = self.backlog.popleft()
+            self.size -= len(octets)
+            if not self.pass_on(octets):
                 break
-            self.backlog.popleft()
+        if self.backlog is None:
+            return  # it failed
         if self.full and self.size <= self.low:
             self.full = False
             self.tell(self.protocol.resume_writing)
         if self.size == 0 and not self.ended:
             self.write_no_more()
             if self.closing:
-                self.end(None)
+                self.finish()
             elif self.eof:
                 self.shut()
 
@@ -383,7 +384,11 @@ cdef class SocketTransport:
             self.closing = True
             self.read_no_more()
             if self.size == 0:
-                self.end(self.broken)
+                self.finish()
+
+    cdef int finish(self) except -1:
+        """All that was written has left."""
+        return self.end(self.broken)
 
     def abort(self):
         """Close in the loop's next iteration, whatever waits to be sent."""
@@ -444,7 +449,3 @@ cdef class _Reader:
 
 cdef inline bint _is_early(Py_ssize_t number) noexcept:
     return number == EAGAIN or number == EINTR
-
-
-cdef _error(Py_ssize_t number):
-    return OSError(number, os.strerror(number))

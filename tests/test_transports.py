@@ -26,13 +26,18 @@ def used(monkeypatch):
         made.append("aiofastnet")
         return await create(*args, **options)
 
-    def counting_ours(*args):
-        made.append("ours")
-        return SocketTransport(*args)
+    def counted(transport):
+        def make(*args):
+            made.append("ours")
+            return transport(*args)
+
+        return make
 
     monkeypatch.setattr(aiofastnet, "create_connection", counting)
     if SocketTransport:
-        monkeypatch.setattr(_transports, "SocketTransport", counting_ours)
+        monkeypatch.setattr(_transports, "SocketTransport", counted(SocketTransport))
+        tls = counted(_transports._tls_transport())
+        monkeypatch.setattr(_transports, "_tls_transport", lambda: tls)
     return made
 
 
@@ -55,15 +60,40 @@ async def receive_greeting(transport, secure, context=None):
 @TRANSPORT
 async def test_each_kind_of_transport_carries_frames(transport, secure, used):
     assert await receive_greeting(transport, secure) == "hi"
-    fastest = {True: ["aiofastnet"], False: ["ours"] if SocketTransport else []}
-    wanted = {"auto": fastest[secure], "aiofastnet": ["aiofastnet"], "asyncio": []}
+    auto = ["ours"] if SocketTransport else ["aiofastnet"] if secure else []
+    wanted = {"auto": auto, "aiofastnet": ["aiofastnet"], "asyncio": []}
     assert used == wanted[transport]
 
 
-async def test_auto_does_without_what_is_not_installed(used, monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+@pytest.mark.parametrize("installed", [True, False])
+async def test_auto_does_without_what_is_not_there(used, monkeypatch, installed):
+    if not installed:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(_transports, "_tls_transport", lambda: None)
     assert await receive_greeting("auto", secure=True) == "hi"
-    assert not used
+    assert used == ["aiofastnet"] * installed
+
+
+def trusting():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+async def test_a_log_of_keys_and_a_message_callback_are_served(tmp_path):
+    context, heard = trusting(), []
+    context.keylog_filename = str(tmp_path / "keys")
+    context._msg_callback = lambda *what: heard.append(what)
+    assert await receive_greeting("auto", secure=True, context=context) == "hi"
+    assert "TRAFFIC_SECRET" in (tmp_path / "keys").read_text()
+    assert heard
+
+
+class OfItsOwn(ssl.SSLContext):
+    """Makes sessions in another way, as truststore's does."""
+
+    def wrap_bio(self, *args, **options):
+        return super().wrap_bio(*args, **options)
 
 
 def context_with_key_log(tmp_path):
@@ -78,20 +108,20 @@ def context_with_message_callback(_):
     return context
 
 
-UNSAFE = pytest.mark.parametrize(
-    "unsafe", [context_with_key_log, context_with_message_callback]
-)
+def context_of_its_own(_):
+    return OfItsOwn(ssl.PROTOCOL_TLS_CLIENT)
 
 
-@UNSAFE
-async def test_auto_leaves_a_context_with_callbacks_to_the_loop(unsafe, tmp_path, used):
-    context = unsafe(tmp_path)
+async def test_a_context_with_methods_of_its_own_is_left_to_the_loop(used):
+    context = OfItsOwn(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     assert await receive_greeting("auto", secure=True, context=context) == "hi"
     assert not used
 
 
-@UNSAFE
+@pytest.mark.parametrize(
+    "unsafe", [context_with_key_log, context_with_message_callback, context_of_its_own]
+)
 async def test_who_insists_on_aiofastnet_gets_an_error_instead(unsafe, tmp_path, used):
     context = unsafe(tmp_path)
     with pytest.raises(ValueError, match="keylog_filename"):

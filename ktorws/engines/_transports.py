@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import ssl as tls
 import sys
 from typing import TYPE_CHECKING, Any
+
+from ktorws.engines._securing import secured
 
 if TYPE_CHECKING:
     import asyncio
     import socket
-    import ssl as tls
     from collections.abc import Awaitable, Callable
 
+    from ktorws._tls import TlsTransport
     from ktorws._transport import SocketTransport
 else:
     try:
@@ -63,6 +66,14 @@ class Transports:
 
         It will be good for TLS within TLS, where ``inner`` is that one's context.
         """
+        ours = self._kind == AUTO and inner is None
+        if ours and not secure and SocketTransport is not None:
+            SocketTransport(loop, sock, protocol())
+            return
+        if ours and secure and (own := _own_tls(secure["ssl"])) is not None:
+            sock_under_tls = await secured(loop, sock, **secure)
+            own(loop, sock_under_tls, protocol(), TLS_SHUTDOWN_TIMEOUT)
+            return
         if secure:
             secure = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
         fast = self._fast(secure.get("ssl"))
@@ -70,8 +81,6 @@ class Transports:
             import aiofastnet  # noqa: PLC0415  an extra, loaded when it is used
 
             await aiofastnet.create_connection(loop, protocol, sock=sock, **secure)
-        elif not secure and self._kind == AUTO and SocketTransport is not None:
-            SocketTransport(loop, sock, protocol())
         else:
             await loop.create_connection(protocol, sock=sock, **secure)
 
@@ -103,17 +112,48 @@ class Transports:
             return False
         if self._kind == AUTO and context is None:
             return False  # no faster without TLS, and 5 KB a connection
-        # aiofastnet 1.2.0 drives OpenSSL itself, and crashes the interpreter when
-        # Python has callbacks of its own in the context.
-        safe = context is None or not (
-            context.keylog_filename or getattr(context, "_msg_callback", None)
+        # aiofastnet 1.2.0 makes sessions of its own, and crashes the interpreter when
+        # Python has callbacks in the context.
+        safe = context is None or (
+            _is_usual(context)
+            and not context.keylog_filename
+            and not getattr(context, "_msg_callback", None)
         )
         if self._kind == AIOFASTNET and not safe:
             raise ValueError(
                 "transport='aiofastnet' cannot use an SSLContext with "
-                "keylog_filename (SSLKEYLOGFILE) or a message callback"
+                "keylog_filename (SSLKEYLOGFILE), a message callback or other methods"
             )
         return safe
+
+
+def _is_usual(context: tls.SSLContext) -> bool:
+    """Whether its sessions are OpenSSL's, and no one has a say in how they are made.
+
+    truststore's context, for one, is a front for another context.
+    """
+    return (
+        type(context).wrap_socket is tls.SSLContext.wrap_socket
+        and type(context).wrap_bio is tls.SSLContext.wrap_bio
+        and context.sslsocket_class is tls.SSLSocket
+    )
+
+
+def _own_tls(context: tls.SSLContext) -> type[TlsTransport] | None:
+    """Our transport, where it can carry this context's sessions."""
+    return _tls_transport() if _is_usual(context) else None
+
+
+@functools.cache
+def _tls_transport() -> type[TlsTransport] | None:
+    """Loaded when it is needed first, for it looks for OpenSSL."""
+    try:
+        from ktorws import _tls  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "ktorws._tls":
+            raise
+        return None
+    return _tls.TlsTransport if _tls.AVAILABLE else None
 
 
 def _make_abortable(transport: asyncio.Transport) -> None:
