@@ -44,10 +44,11 @@ class CIO(HttpClientEngine):
         happy_eyeballs_delay: seconds before the next address is tried in parallel
             (RFC 8305); None to try one after the other.
         unix_socket: path of a Unix socket to connect to, whatever the URL's host.
-        transport: ``"auto"`` takes aiofastnet's transports for TLS where they are
-            installed and safe, and ours where there is no TLS, except on Windows, and
-            else the loop's own; ``"asyncio"`` always the loop's own;
-            ``"aiofastnet"`` insists.
+        transport: ``"auto"`` takes our own transports, or where they will not do
+            (Windows, TLS through a proxy that speaks TLS itself, a Python that has
+            OpenSSL built in, an `ssl` with methods of its own) aiofastnet's for TLS,
+            where they are installed and safe, and else the loop's own; ``"asyncio"``
+            always the loop's own; ``"aiofastnet"`` insists.
         proxy: its URL, or what `ProxyBuilder` gives; SOCKS needs ``ktorws[socks]``.
         trust_env: let environment variables (``https_proxy``, ``no_proxy``, …) name
             the proxy, where none is given here.
