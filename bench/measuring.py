@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 
 from bench.crew import WorkerError
 from bench.peers import BLOCKING
+from bench.plan import ASKED
+from bench.report import judge
 
 #: Seconds for one sample: of a timed row, and of one that opens many sessions.
 PATIENCE, LONG_PATIENCE = 8.0, 60.0
+#: A ratio as near as this to what is asked decides nothing after few rounds: then the
+#: clients that it is about go on, for so many times as many rounds as there were.
+NEAR, LONGER = 0.1, 3
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
 
@@ -65,7 +70,31 @@ class Measuring:
                         row, loop, wire, series.client, number + 1, rounds
                     )
                     self._sample(row, series, here)
+        self._go_on(row, self._near(row, every), LONGER * rounds, here)
         return every
+
+    def _near(self, row, every):
+        """The series that are about as good as is asked, theirs with ours."""
+        found = [
+            verdict
+            for asked in ASKED
+            if asked.row == row.name and asked.theirs is not None
+            for verdict in judge(asked, every, {row.name: row.decides})
+            if verdict.ratio and abs(verdict.ratio / verdict.asked - 1) < NEAR
+        ]
+        names = {name for verdict in found for name in (verdict.ours, verdict.theirs)}
+        return [one for one in every if one.client in names and one.error is None]
+
+    def _go_on(self, row, every, rounds, cores):
+        """More rounds of these, the first of one being the last of the next."""
+        self._progress.more(rounds * len(every))
+        for number in range(rounds):
+            for one in every if number % 2 else reversed(every):
+                if one.error is None:
+                    self._progress.step(
+                        row, one.loop, one.wire, one.client, number + 1, rounds
+                    )
+                    self._sample(row, one, cores)
 
     def _calibrate(self, row, series, cores):
         """Find out how many make up a round; where that is given, just warm up."""

@@ -15,6 +15,10 @@ class Progress:
         self._began = time.monotonic()
         self._said = None
 
+    def more(self, steps):
+        """There will be so many more of them."""
+        self._steps += steps
+
     def step(self, row, loop, wire, client, number, rounds):
         """One sample more is begun."""
         self._done += 1
