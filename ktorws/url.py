@@ -40,7 +40,11 @@ def parse_url(url: object) -> UrlParts:
         ValueError: it is no WebSocket URL, nor a path.
         TypeError: it is neither a string nor a `yarl.URL`.
     """
-    text = check_text(str(url) if isinstance(url, URL) else url, "URL")
+    return _parsed(check_text(str(url) if isinstance(url, URL) else url, "URL"))
+
+
+@functools.lru_cache(maxsize=128)  # services come back to the same peers
+def _parsed(text: str) -> UrlParts:
     if not text.isprintable() or text != text.strip():
         raise ValueError(f"URL has illegal characters: {text!r}")
     parsed = URL(text, encoded=True)
@@ -71,14 +75,19 @@ def build_url(
     if scheme not in SCHEMES:
         raise ValueError(f"URL scheme is {scheme!r}: use ws or wss")
     check_port(port)
-    target = check_text(path, "Path").partition("#")[0]
-    path, _, query = target.partition("?")
+    check_text(path, "Path")
+    host = check_text(host or "localhost", "Host")
+    added = URL.build(query=params).raw_query_string if params else ""
+    return _built(scheme, host, port or None, path, added)
+
+
+@functools.lru_cache(maxsize=128)
+def _built(scheme: str, host: str, port: int | None, path: str, added: str) -> URL:
+    path, _, query = path.partition("#")[0].partition("?")
     path = path if path.startswith("/") else f"/{path}"
-    if params:
-        added = URL.build(query=params).raw_query_string
-        query = f"{query}&{added}" if query else added
+    query = "&".join(filter(None, (query, added)))
     target = check_visible(f"{path}?{query}" if query else path, "Path and query")
-    authority = _encoded_host(host or "localhost") + (f":{port}" if port else "")
+    authority = _encoded_name(host) + (f":{port}" if port else "")
     return URL(f"{scheme}://{authority}{target}", encoded=True)
 
 
@@ -127,13 +136,9 @@ def check_port(port: object) -> None:
         raise ValueError(f"Port must be between 0 and {MAX_PORT}, 0 for none: {port}")
 
 
-def _encoded_host(host: object) -> str:
-    """The host as a URL has it: IDNA, IPv6 in brackets."""
-    return _encoded_name(check_text(host, "Host"))
-
-
 @functools.lru_cache(maxsize=256)
 def _encoded_name(host: str) -> str:
+    """The host as a URL has it: IDNA, IPv6 in brackets."""
     text = host.removeprefix("[").removesuffix("]")
     text = text.replace("%25", "%")  # how a URL spells an IPv6 zone's percent sign
     if ":" in text:

@@ -150,7 +150,6 @@ def _opening():
         by_hand=True,
         error=NO_CONNECTION,
         within=2.0,
-        known="aiofastnet 1.2.0 tells the loop's exception handler of it as well",
     )
     for name, rest in (
         ("no handshake", _silence),

@@ -31,9 +31,7 @@ def authority(request, tls_files):
 
 
 @pytest.fixture(params=["auto", "asyncio", "aiofastnet"])
-def transport(request, authority):
-    if request.param == "auto" and authority:
-        pytest.skip("over TLS this is aiofastnet")
+def transport(request):
     return request.param
 
 
