@@ -8,6 +8,8 @@ from ktorws._transport import SocketTransport
 
 AVAILABLE: bool
 
+def prepare(sock: ssl.SSLSocket) -> None: ...
+
 @final
 class TlsTransport(SocketTransport):
     def __init__(

@@ -10,8 +10,9 @@ copies every octet twice more, and raises an exception for each read that has to
 
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.errno cimport EAGAIN, EINTR
+from libc.errno cimport EAGAIN, EINTR, ENOBUFS
 
 from ktorws._transport cimport SocketTransport
 
@@ -21,26 +22,32 @@ import ssl
 
 cdef extern from "_openssl.h" nogil:
     enum:
+        BROKEN "KTORWS_BROKEN"
         ENDED "KTORWS_ENDED"
         HUNGRY "KTORWS_HUNGRY"
-        BROKEN "KTORWS_BROKEN"
         STEP "KTORWS_STEP"
     bint _load "ktorws_load"(const char *module)
-    bint _begin "ktorws_begin"(void *session)
+    void _read_ahead "ktorws_read_ahead"(void *session)
+    bint _take_over "ktorws_take_over"(void *session, int fd)
+    bint _has_pending "openssl.SSL_has_pending"(const void *session)
+    void _begin_turn "ktorws_begin_turn"()
     Py_ssize_t _read "ktorws_read"(void *session, void *memory, size_t size)
     Py_ssize_t _write "ktorws_write"(void *session, const void *memory, size_t size)
-    bint _has_pending "openssl.SSL_has_pending"(const void *session)
-    int _shutdown "openssl.SSL_shutdown"(void *session)
-    const char *_reason "ktorws_reason"()
-    const char *_records "ktorws_records"
-    bint _has_records "ktorws_records_used"
+    void _shutdown "ktorws_shutdown"(void *session)
+    # Of the last of these calls.
+    bint _has_received "ktorws_call.received"
+    const char *_why "ktorws_call.why"
+    const char *_records "ktorws_call.records"
+    bint _has_records "ktorws_call.used"
     Py_ssize_t _take_records "ktorws_take_records"()
-
-cdef enum:
-    MOST = 256 * 1024  # bytes of one read, for other connections to have their turn
 
 cdef extern from "_openssl.h":
     void *_session_of "ktorws_session_of"(object session, object context)
+
+
+cdef enum:
+    # Bytes of OpenSSL's own answers that may wait for a peer that takes nothing.
+    MOST_ANSWERS = 1024 * 1024
 
 
 cdef bint _is_known() except *:
@@ -58,13 +65,26 @@ cdef bint _is_known() except *:
 AVAILABLE = _is_known()
 
 
+def prepare(sock):
+    """Make ready an `ssl.SSLSocket` that has not begun its handshake."""
+    _read_ahead(_known_session_of(sock))
+
+
+cdef void *_known_session_of(sock) except NULL:
+    cdef void *session = _session_of(sock._sslobj, sock.context)
+    if session is NULL:
+        raise RuntimeError("This is no session of Python's ssl module")
+    return session
+
+
 @cython.final
 cdef class TlsTransport(SocketTransport):
     """A `SocketTransport` under TLS.
 
     Args:
         loop: has `add_reader` and `add_writer`.
-        sock: an `ssl.SSLSocket` that does not block, behind its handshake.
+        sock: an `ssl.SSLSocket` that does not block, behind its handshake; made ready
+            by `prepare` before that.
         protocol: is called.
         shutdown_timeout: seconds from `close` on, for what waits to be sent and for
             the peer's end.
@@ -81,18 +101,21 @@ cdef class TlsTransport(SocketTransport):
     cdef bint is_over        # the peer sends no more
     cdef bint said_goodbye   # our side's end was encrypted
     cdef bint is_stalled     # OpenSSL writes nothing before it has read
-    cdef object rest         # of records, what the socket did not take; or None
+    cdef bytearray rest      # of records, what the socket did not take; or None
 
     def __init__(self, loop, sock, protocol, double shutdown_timeout):
+        self.session = _known_session_of(sock)
         self.keeper = sock._sslobj
-        self.session = _session_of(self.keeper, sock.context)
         self.shutdown_timeout = shutdown_timeout
-        if self.session is NULL or not _begin(self.session):
-            raise RuntimeError("This is no session of Python's ssl module")
+        if not _take_over(self.session, sock.fileno()):
+            raise MemoryError
         SocketTransport.__init__(self, loop, sock, protocol)
 
     def get_extra_info(self, name, default=None):
-        """What asyncio gives under TLS: ``ssl_object``, ``peercert``, ``cipher``, …"""
+        """What asyncio gives under TLS: ``ssl_object``, ``peercert``, ``cipher``, …
+
+        The ``ssl_object`` is there to be asked, not to send or receive.
+        """
         if self.sock is None:
             return default
         if name == "ssl_object":
@@ -113,18 +136,18 @@ cdef class TlsTransport(SocketTransport):
         cdef Py_ssize_t got = 0
         cdef Py_ssize_t more = self.found
         self.found = 0
-        size = min(size, MOST)
+        _begin_turn()
         while more == 0:
             more = _read(self.session, <char *>memory + got, size - got)
             self.is_hungry = more == -HUNGRY
+            if more == -BROKEN:
+                self.note_reason()
             if more > 0:
                 got += more
                 if got < size and _has_pending(self.session):
                     more = 0
-        if more == -BROKEN:
-            self.note_reason()
-        if _has_records:
-            self.flush()  # an answer of OpenSSL's own
+            if _has_records:
+                self.flush()  # an answer of OpenSSL's own
         if more > 0:
             return got
         if more == -HUNGRY:
@@ -146,18 +169,15 @@ cdef class TlsTransport(SocketTransport):
         return ssl.SSLError(ssl.SSL_ERROR_SSL, f"TLS failed: {self.reason.decode()}")
 
     cdef int note_reason(self) except -1:
-        self.reason = _reason()
         if self.reason is NULL:
-            self.reason = "no reason was given"
+            self.reason = _why
         return 0
 
     cdef int read(self) except -1:
         if self.closing:
             return self.drain()
         SocketTransport.read(self)
-        if self.is_stalled and self.backlog is not None:
-            self.is_stalled = False
-            self.loop.add_writer(self.fd, self._write_on)
+        self.go_on()
         return self.read_what_is_held()
 
     cdef int read_on(self) except -1:
@@ -210,17 +230,32 @@ cdef class TlsTransport(SocketTransport):
         cdef Py_ssize_t done = _write(self.session, memory, min(size, STEP))
         if done == -BROKEN:
             self.note_reason()
+        if _has_received:  # to agree on new keys; and maybe what is behind them
+            self.is_hungry = False
+            self.read_what_is_held()
         self.flush()
         if self.ended or self.broken is not None:
             return 0
         if done > 0:
             return done
         if done == -HUNGRY:
-            self.is_stalled = True
-            self.await_room()
-            self.loop.remove_writer(self.fd)
+            self.stall()
         else:
             self.end(self.error_of(-done))
+        return 0
+
+    cdef int stall(self) except -1:
+        """OpenSSL writes nothing before it has read."""
+        self.await_room()
+        if self.rest is None and not self.is_stalled:
+            self.is_stalled = True
+            self.loop.remove_writer(self.fd)
+        return 0
+
+    cdef int go_on(self) except -1:
+        if self.is_stalled and self.backlog is not None:
+            self.is_stalled = False
+            self.loop.add_writer(self.fd, self._write_on)
         return 0
 
     cdef int flush(self) except -1:
@@ -232,25 +267,27 @@ cdef class TlsTransport(SocketTransport):
         if self.rest is None:
             sent = self.send(_records, size)
         if 0 <= sent < size:
-            more = PyBytes_FromStringAndSize(_records + sent, size - sent)
-            self.rest = more if self.rest is None else bytes(self.rest) + more
-            self.size += len(more)
+            if self.rest is None:
+                self.rest = bytearray()
+            self.rest += PyBytes_FromStringAndSize(_records + sent, size - sent)
+            self.size += size - sent
             self.await_room()
+            self.go_on()
+            if len(self.rest) > STEP + MOST_ANSWERS:
+                self.end(OSError(ENOBUFS, "The peer asks, but takes no answers"))
         return 0
 
     cdef bint settle(self) except? True:
-        cdef Py_buffer memory
+        cdef bytearray rest = self.rest
         cdef Py_ssize_t sent
-        if self.rest is None:
+        if rest is None:
             return True
-        PyObject_GetBuffer(self.rest, &memory, PyBUF_SIMPLE)
-        sent = self.send(memory.buf, memory.len)
-        PyBuffer_Release(&memory)
+        sent = self.send(PyByteArray_AS_STRING(rest), len(rest))
         if sent < 0:
             return False
         self.size -= sent
-        if sent < len(self.rest):
-            self.rest = memoryview(self.rest)[sent:]
+        if sent < len(rest):
+            del rest[:sent]
             return False
         self.rest = None
         return True

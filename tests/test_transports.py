@@ -1,8 +1,10 @@
 """Which transports carry the octets."""
 
 import importlib.util
+import os
 import socket
 import ssl
+from types import SimpleNamespace
 
 import aiofastnet
 import pytest
@@ -36,8 +38,11 @@ def used(monkeypatch):
     monkeypatch.setattr(aiofastnet, "create_connection", counting)
     if SocketTransport:
         monkeypatch.setattr(_transports, "SocketTransport", counted(SocketTransport))
-        tls = counted(_transports._tls_transport())
-        monkeypatch.setattr(_transports, "_tls_transport", lambda: tls)
+        tls = _transports._tls()
+        ours = SimpleNamespace(
+            prepare=tls.prepare, TlsTransport=counted(tls.TlsTransport)
+        )
+        monkeypatch.setattr(_transports, "_tls", lambda: ours)
     return made
 
 
@@ -69,7 +74,7 @@ async def test_each_kind_of_transport_carries_frames(transport, secure, used):
 async def test_auto_does_without_what_is_not_there(used, monkeypatch, installed):
     if not installed:
         monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setattr(_transports, "_tls_transport", lambda: None)
+    monkeypatch.setattr(_transports, "_tls", lambda: None)
     assert await receive_greeting("auto", secure=True) == "hi"
     assert used == ["aiofastnet"] * installed
 
@@ -80,13 +85,11 @@ def trusting():
     return context
 
 
-async def test_a_log_of_keys_and_a_message_callback_are_served(tmp_path):
-    context, heard = trusting(), []
+async def test_a_log_of_keys_is_written(tmp_path):
+    context = trusting()
     context.keylog_filename = str(tmp_path / "keys")
-    context._msg_callback = lambda *what: heard.append(what)
     assert await receive_greeting("auto", secure=True, context=context) == "hi"
     assert "TRAFFIC_SECRET" in (tmp_path / "keys").read_text()
-    assert heard
 
 
 class OfItsOwn(ssl.SSLContext):
@@ -96,34 +99,81 @@ class OfItsOwn(ssl.SSLContext):
         return super().wrap_bio(*args, **options)
 
 
-def context_with_key_log(tmp_path):
-    context = ssl.create_default_context()
-    context.keylog_filename = str(tmp_path / "keys")
+def context_of_its_own():
+    context = OfItsOwn(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def context_with_message_callback(_):
-    context = ssl.create_default_context()
+def context_with_a_method_of_its_own():
+    context = trusting()
+    context.wrap_bio = context.wrap_bio
+    return context
+
+
+def context_with_message_callback():
+    context = trusting()
     context._msg_callback = lambda *_: None
     return context
 
 
-def context_of_its_own(_):
-    return OfItsOwn(ssl.PROTOCOL_TLS_CLIENT)
+UNUSUAL = pytest.mark.parametrize(
+    "unusual",
+    [
+        context_of_its_own,
+        context_with_a_method_of_its_own,
+        context_with_message_callback,
+    ],
+)
 
 
-async def test_a_context_with_methods_of_its_own_is_left_to_the_loop(used):
-    context = OfItsOwn(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    assert await receive_greeting("auto", secure=True, context=context) == "hi"
+@UNUSUAL
+async def test_auto_leaves_an_unusual_context_to_the_loop(unusual, used):
+    assert await receive_greeting("auto", secure=True, context=unusual()) == "hi"
     assert not used
 
 
-@pytest.mark.parametrize(
-    "unsafe", [context_with_key_log, context_with_message_callback, context_of_its_own]
-)
-async def test_who_insists_on_aiofastnet_gets_an_error_instead(unsafe, tmp_path, used):
-    context = unsafe(tmp_path)
+async def test_kernel_tls_is_left_to_who_can_do_it(used):
+    context = trusting()
+    context.options |= _transports._OP_ENABLE_KTLS
+    assert await receive_greeting("auto", secure=True, context=context) == "hi"
+    assert used == ["aiofastnet"]
+
+
+async def test_a_class_that_stands_for_ssls_own_does_not_pass_for_it(monkeypatch):
+    context = context_of_its_own()
+    monkeypatch.setattr(ssl, "SSLContext", OfItsOwn)
+    assert _transports._own_tls(context) is None
+
+
+@pytest.mark.parametrize("transport", ["auto", "asyncio"])
+async def test_what_the_contexts_class_of_sessions_verifies_is_verified(transport):
+    class Pinned(ssl.SSLObject):
+        def do_handshake(self):
+            super().do_handshake()
+            raise ssl.SSLCertVerificationError("another pin")
+
+    context = trusting()
+    context.sslobject_class = Pinned
+    with pytest.raises(ConnectError, match="another pin"):
+        await receive_greeting(transport, secure=True, context=context)
+
+
+def context_with_key_log():
+    context = trusting()
+    context.keylog_filename = os.devnull
+    return context
+
+
+@UNUSUAL
+async def test_who_insists_on_aiofastnet_gets_an_error_instead(unusual, used):
+    with pytest.raises(ValueError, match="keylog_filename"):
+        await receive_greeting("aiofastnet", secure=True, context=unusual())
+    assert not used
+
+
+async def test_a_log_of_keys_is_not_for_aiofastnet(used):
+    context = context_with_key_log()
     with pytest.raises(ValueError, match="keylog_filename"):
         await receive_greeting("aiofastnet", secure=True, context=context)
     assert not used

@@ -19,20 +19,34 @@ async def secured(
     sock: socket.socket,
     ssl: tls.SSLContext,
     server_hostname: str,
+    prepare: Callable[[tls.SSLSocket], None],
 ) -> tls.SSLSocket:
     """The socket under TLS; the given one is void from now on.
 
     It is closed by an error, and where this is cancelled.
+
+    Args:
+        loop: waits for the socket.
+        sock: is connected, and does not block.
+        ssl: what to verify, and how.
+        server_hostname: whom to ask for, and to expect.
+        prepare: called before the handshake.
 
     Raises:
         OSError: the peer, or its certificate, will not do; `ConnectionResetError`
             without a message where the peer ended the connection.
         ValueError: the context and the host name do not fit.
     """
+    try:
+        sock.getpeername()
+    except OSError as error:  # it is reset: `wrap_socket` would leave it open
+        sock.close()
+        raise ConnectionResetError from error
     secure = ssl.wrap_socket(
         sock, server_hostname=server_hostname, do_handshake_on_connect=False
     )
     try:
+        prepare(secure)
         while True:
             try:
                 secure.do_handshake()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import asyncio
     import socket
     from collections.abc import Awaitable, Callable
+    from types import ModuleType
 
-    from ktorws._tls import TlsTransport
     from ktorws._transport import SocketTransport
 else:
     try:
@@ -28,6 +28,8 @@ else:
 #: Seconds for what TLS exchanges behind the last frame. It also bounds the wait for
 #: a peer that ended its side and takes nothing any more.
 TLS_SHUTDOWN_TIMEOUT = 1.0
+
+_OP_ENABLE_KTLS = 0x8  # Python 3.12 knows it by name
 
 AUTO = "auto"
 ASYNCIO = "asyncio"
@@ -71,8 +73,8 @@ class Transports:
             SocketTransport(loop, sock, protocol())
             return
         if ours and secure and (own := _own_tls(secure["ssl"])) is not None:
-            sock_under_tls = await secured(loop, sock, **secure)
-            own(loop, sock_under_tls, protocol(), TLS_SHUTDOWN_TIMEOUT)
+            under_tls = await secured(loop, sock, **secure, prepare=own.prepare)
+            own.TlsTransport(loop, under_tls, protocol(), TLS_SHUTDOWN_TIMEOUT)
             return
         if secure:
             secure = {"ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT, **secure}
@@ -114,11 +116,7 @@ class Transports:
             return False  # no faster without TLS, and 5 KB a connection
         # aiofastnet 1.2.0 makes sessions of its own, and crashes the interpreter when
         # Python has callbacks in the context.
-        safe = context is None or (
-            _is_usual(context)
-            and not context.keylog_filename
-            and not getattr(context, "_msg_callback", None)
-        )
+        safe = context is None or (_is_usual(context) and not context.keylog_filename)
         if self._kind == AIOFASTNET and not safe:
             raise ValueError(
                 "transport='aiofastnet' cannot use an SSLContext with "
@@ -130,22 +128,26 @@ class Transports:
 def _is_usual(context: tls.SSLContext) -> bool:
     """Whether its sessions are OpenSSL's, and no one has a say in how they are made.
 
-    truststore's context, for one, is a front for another context.
+    truststore's context, for one, is a front for another context, and what
+    ``sslobject_class`` names may verify more.
     """
     return (
-        type(context).wrap_socket is tls.SSLContext.wrap_socket
-        and type(context).wrap_bio is tls.SSLContext.wrap_bio
+        type(context).__module__ == "ssl"  # also if `ssl.SSLContext` was replaced
+        and {"wrap_socket", "wrap_bio"}.isdisjoint(vars(context))
         and context.sslsocket_class is tls.SSLSocket
+        and context.sslobject_class is tls.SSLObject
+        and not getattr(context, "_msg_callback", None)
     )
 
 
-def _own_tls(context: tls.SSLContext) -> type[TlsTransport] | None:
-    """Our transport, where it can carry this context's sessions."""
-    return _tls_transport() if _is_usual(context) else None
+def _own_tls(context: tls.SSLContext) -> ModuleType | None:
+    """Our TLS, where it can carry this context's sessions."""
+    usual = _is_usual(context) and not context.options & _OP_ENABLE_KTLS
+    return _tls() if usual else None
 
 
 @functools.cache
-def _tls_transport() -> type[TlsTransport] | None:
+def _tls() -> ModuleType | None:
     """Loaded when it is needed first, for it looks for OpenSSL."""
     try:
         from ktorws import _tls  # noqa: PLC0415
@@ -153,7 +155,7 @@ def _tls_transport() -> type[TlsTransport] | None:
         if error.name != "ktorws._tls":
             raise
         return None
-    return _tls.TlsTransport if _tls.AVAILABLE else None
+    return _tls if _tls.AVAILABLE else None
 
 
 def _make_abortable(transport: asyncio.Transport) -> None:
