@@ -206,7 +206,7 @@ cdef class TlsTransport(SocketTransport):
         """Not under TLS."""
         raise NotImplementedError("write_eof() under TLS")
 
-    cdef bint pass_on(self, octets) except? True:
+    cdef bint pass_on(self, octets) except -1:
         cdef Py_buffer memory
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t done
@@ -277,7 +277,7 @@ cdef class TlsTransport(SocketTransport):
                 self.end(OSError(ENOBUFS, "The peer asks, but takes no answers"))
         return 0
 
-    cdef bint settle(self) except? True:
+    cdef bint settle(self) except -1:
         cdef bytearray rest = self.rest
         cdef Py_ssize_t sent
         if rest is None:

@@ -36,10 +36,10 @@ cdef class SocketTransport:
     cdef int shut(self) except -1
     cdef Py_ssize_t send(self, const void *memory, Py_ssize_t size) except -2
     cdef int fail(self, Py_ssize_t number) except -1
-    cdef bint pass_on(self, octets) except? True
+    cdef bint pass_on(self, octets) except -1
     cdef int put_back(self, octets, Py_ssize_t sent) except -1
     cdef int await_room(self) except -1
-    cdef bint settle(self) except? True
+    cdef bint settle(self) except -1
     cdef int write_no_more(self) except -1
     cdef int pause_if_full(self) except -1
     cdef int tell(self, method) except -1

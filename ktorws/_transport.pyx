@@ -302,7 +302,7 @@ cdef class SocketTransport:
             self.write_no_more()
         return 0
 
-    cdef bint pass_on(self, octets) except? True:
+    cdef bint pass_on(self, octets) except -1:
         """Whether they were sent; else what is left of them waits before all else."""
         cdef Py_buffer memory
         cdef Py_ssize_t sent
@@ -327,7 +327,7 @@ cdef class SocketTransport:
             self.loop.add_writer(self.fd, self._write_on)
         return 0
 
-    cdef bint settle(self) except? True:
+    cdef bint settle(self) except -1:
         """Whether what has to leave before the backlog has left."""
         return True
 
