@@ -1,6 +1,7 @@
 """One row measured: rounds in which the clients alternate, on the cores it wants."""
 
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from bench.crew import WorkerError
@@ -11,8 +12,8 @@ from bench.report import judge
 #: Seconds for one sample: of a timed row, and of one that opens many sessions.
 PATIENCE, LONG_PATIENCE = 8.0, 60.0
 #: A ratio as near as this to what is asked decides nothing after few rounds: then the
-#: clients that it is about go on, for so many times as many rounds as there were.
-NEAR, LONGER = 0.1, 3
+#: clients that it is about go on, in so many new processes, so many times as long.
+NEAR, AGAIN, LONGER = 0.1, 2, 3
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
 
@@ -40,6 +41,11 @@ class Series:
 def does(client, loop):
     """Whether this client runs on this loop; one that blocks is counted once."""
     return client not in BLOCKING or loop == "asyncio"
+
+
+def _who(series):
+    """Which worker serves it."""
+    return series.client, series.loop, series.wire
 
 
 class Measuring:
@@ -85,16 +91,32 @@ class Measuring:
         names = {name for verdict in found for name in (verdict.ours, verdict.theirs)}
         return [one for one in every if one.client in names and one.error is None]
 
-    def _go_on(self, row, every, rounds, cores):
-        """More rounds of these, the first of one being the last of the next."""
-        self._progress.more(rounds * len(every))
-        for number in range(rounds):
-            for one in every if number % 2 else reversed(every):
-                if one.error is None:
-                    self._progress.step(
-                        row, one.loop, one.wire, one.client, number + 1, rounds
-                    )
-                    self._sample(row, one, cores)
+    def _go_on(self, row, near, rounds, cores):
+        """More rounds of these, in new processes: one may be lucky all its life.
+
+        The first of one round is the last of the next.
+        """
+        self._progress.more(AGAIN * (1 + rounds) * len(near))
+        for _ in range(AGAIN if near else 0):
+            with ExitStack() as stack:
+                pairs = [
+                    (one, stack.enter_context(self._crew.fresh(*_who(one))))
+                    for one in near
+                ]
+                try:
+                    for number in range(1 + rounds):
+                        self._turn(row, pairs[:: 1 - 2 * (number % 2)], number, cores)
+                except WorkerError as error:
+                    near[0].failures.append(str(error))
+                    return
+
+    def _turn(self, row, pairs, number, cores):
+        """A sample of each; the first one of a process is its warm-up."""
+        for series, worker in pairs:
+            self._progress.step(row, *_who(series)[1:], series.client, number, "more")
+            sample = worker.do(self._job(row, series, cores))
+            if number:
+                series.samples.append(sample)
 
     def _calibrate(self, row, series, cores):
         """Find out how many make up a round; where that is given, just warm up."""
@@ -112,7 +134,7 @@ class Measuring:
     def _sample(self, row, series, cores):
         """One sample more; a client that hangs or breaks has another chance."""
         job = self._job(row, series, cores)
-        who = series.client, series.loop, series.wire
+        who = _who(series)
         while True:
             try:
                 if row.fresh:

@@ -111,7 +111,8 @@ ktorws_receive(void *bio, char *memory, int size)
         int fd = (int)(intptr_t)openssl.BIO_get_data(bio);
         ssize_t received = recv(fd, memory, size, 0);
         if (received > 0) {
-            ktorws_call.may_receive -= (int)received;
+            /* Less than it had room for was all there is. */
+            ktorws_call.may_receive -= received < size ? KTORWS_TURN : (int)received;
             ktorws_call.received = 1;
             return (int)received;
         }
