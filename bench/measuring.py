@@ -11,9 +11,10 @@ from bench.report import judge
 
 #: Seconds for one sample: of a timed row, and of one that opens many sessions.
 PATIENCE, LONG_PATIENCE = 8.0, 60.0
-#: A ratio as near as this to what is asked decides nothing after few rounds: then the
-#: clients that it is about go on, in so many new processes, so many times as long.
-NEAR, AGAIN, LONGER = 0.1, 2, 3
+#: Where the ratios of single rounds come as near as this to what is asked, few rounds
+#: decide nothing: then the clients that it is about go on, in so many new processes, so
+#: many times as long.
+NEAR, AGAIN, LONGER = 0.05, 2, 3
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
 
@@ -86,7 +87,9 @@ class Measuring:
             for asked in ASKED
             if asked.row == row.name and asked.theirs is not None
             for verdict in judge(asked, every, {row.name: row.decides})
-            if verdict.ratio and abs(verdict.ratio / verdict.asked - 1) < NEAR
+            if verdict.ratio
+            and verdict.least < verdict.asked * (1 + NEAR)
+            and verdict.most > verdict.asked * (1 - NEAR)
         ]
         names = {name for verdict in found for name in (verdict.ours, verdict.theirs)}
         return [one for one in every if one.client in names and one.error is None]
