@@ -53,7 +53,9 @@ cdef enum:
 cdef bint _is_known() except *:
     """Whether Python's sessions are what we take them for."""
     path = getattr(_ssl, "__file__", None)
-    if path is None or not _load(path.encode()):
+    if path is None or not ssl.OPENSSL_VERSION.startswith("OpenSSL "):
+        return False  # it is built in, or what goes by its names is another library
+    if not _load(path.encode()):
         return False
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
