@@ -14,7 +14,7 @@ PATIENCE, LONG_PATIENCE = 8.0, 60.0
 #: Where the ratios of single rounds come as near as this to what is asked, few rounds
 #: decide nothing: then the clients that it is about go on, in so many new processes, so
 #: many times as long.
-NEAR, AGAIN, LONGER = 0.05, 2, 3
+NEAR, AGAIN, LONGER = 0.1, 2, 2
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
 
