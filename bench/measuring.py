@@ -116,7 +116,9 @@ class Measuring:
     def _turn(self, row, pairs, number, cores):
         """A sample of each; the first one of a process is its warm-up."""
         for series, worker in pairs:
-            self._progress.step(row, *_who(series)[1:], series.client, number, "more")
+            self._progress.step(
+                row, series.loop, series.wire, series.client, number, "more"
+            )
             sample = worker.do(self._job(row, series, cores))
             if number:
                 series.samples.append(sample)

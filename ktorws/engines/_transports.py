@@ -120,7 +120,8 @@ class Transports:
         if self._kind == AIOFASTNET and not safe:
             raise ValueError(
                 "transport='aiofastnet' cannot use an SSLContext with "
-                "keylog_filename (SSLKEYLOGFILE), a message callback or other methods"
+                "keylog_filename (SSLKEYLOGFILE), a message callback, or methods or "
+                "session classes of its own"
             )
         return safe
 

@@ -46,9 +46,10 @@ class CIO(HttpClientEngine):
         unix_socket: path of a Unix socket to connect to, whatever the URL's host.
         transport: ``"auto"`` takes our own transports, or where they will not do
             (Windows, TLS through a proxy that speaks TLS itself, a Python that has
-            OpenSSL built in, an `ssl` with methods of its own) aiofastnet's for TLS,
-            where they are installed and safe, and else the loop's own; ``"asyncio"``
-            always the loop's own; ``"aiofastnet"`` insists.
+            OpenSSL built in, an `ssl` with methods or session classes of its own, a
+            message callback or kernel TLS) aiofastnet's for TLS, where they are
+            installed and safe, and else the loop's own; ``"asyncio"`` always the
+            loop's own; ``"aiofastnet"`` insists.
         proxy: its URL, or what `ProxyBuilder` gives; SOCKS needs ``ktorws[socks]``.
         trust_env: let environment variables (``https_proxy``, ``no_proxy``, …) name
             the proxy, where none is given here.
