@@ -11,7 +11,7 @@ def test_the_example_of_rfc_6455_section_5_7(codec):
     assert codec.apply_mask(b"\x7f\x9f\x4d\x51\x58", b"\x37\xfa\x21\x3d") == b"Hello"
 
 
-@pytest.mark.parametrize("size", [*range(70), 127, 128, 129, 1000, 4097, 100003])
+@pytest.mark.parametrize("size", [*range(70), *range(120, 200), 1000, 4097, 100003])
 def test_every_octet_is_masked_at_every_size(codec, size):
     data = (bytes(range(256)) * (size // 256 + 1))[:size]
     assert codec.apply_mask(data, KEY) == mask(data)
