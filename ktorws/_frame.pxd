@@ -189,7 +189,7 @@ cdef class FrameEncoder:
     cdef Py_ssize_t hint     # how much was taken last time
     cdef Counters counters
 
-    cdef bytes octets_of(self, message)
+    cdef bytes octets_of(self, message, uint8_t *to, Py_ssize_t *room)
     cdef Py_ssize_t gather(self, message) except -1
     cdef look_at(self, message, Outgoing *out)
     cdef look_at_text(self, str text, Outgoing *out)

@@ -1323,7 +1323,8 @@ cdef class FrameEncoder:
             ValueError: it does not fit into the fragmented message being sent, or
                 its text is not UTF-8. Nothing was changed then.
         """
-        return self.octets_of(message)
+        cdef Py_ssize_t room = 0
+        return self.octets_of(message, NULL, &room)
 
     def append(self, message):
         """Add one frame's octets to those that `take` will give; gives their number.
@@ -1333,13 +1334,18 @@ cdef class FrameEncoder:
         return self.gather(message)
 
     @cython.critical_section
-    cdef bytes octets_of(self, message):
+    cdef bytes octets_of(self, message, uint8_t *to, Py_ssize_t *room):
+        """A frame's octets; or None if there was room: then they are so many there."""
         cdef Outgoing out
         cdef Py_ssize_t size
         cdef PyObject *octets
         _keep = self.look_at(message, &out)
         self.draw_key(&out)
         size = out.header_size + out.size
+        if size <= room[0]:
+            room[0] = size
+            self.write(to, &out)
+            return None
         if self.memory is None or size < LARGE:
             octets = _new_bytes(NULL, size)
         else:

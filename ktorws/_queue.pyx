@@ -21,6 +21,7 @@ from ktorws._sending cimport Cork
 import asyncio
 import sys
 from collections import deque
+from types import GetSetDescriptorType
 
 from ktorws.exceptions import ClosedReceiveChannelError
 
@@ -34,8 +35,15 @@ cdef extern from *:
     #else
     #define ktorws_has_gil 1
     #endif
+
+    static inline int
+    ktorws_set(PyObject *descriptor, PyObject *of, PyObject *value)
+    {
+        return Py_TYPE(descriptor)->tp_descr_set(descriptor, of, value);
+    }
     """
     const bint ktorws_has_gil
+    int _set "ktorws_set"(object descriptor, object of, object value) except -1
 
 
 cdef object _current_task = asyncio.current_task
@@ -43,6 +51,14 @@ cdef object _current_task = asyncio.current_task
 cdef dict _current_tasks = None
 if sys.version_info < (3, 12):
     _current_tasks = asyncio.tasks._current_tasks
+
+
+# What a future's own type says to its names, as looking them up costs more than that.
+cdef object _Future = asyncio.Future
+cdef object _remove_callback = asyncio.Future.remove_done_callback
+cdef object _blocking = vars(asyncio.Future).get("_asyncio_future_blocking")
+if type(_blocking) is not GetSetDescriptorType:  # asyncio is plain Python here
+    _Future = None
 
 
 cdef inline bint _is_within_task(loop) except -1:
@@ -265,7 +281,10 @@ cdef class FrameQueue:
         future, self.spare = self.spare, None
         if future is None:
             future = self.loop.create_future()
-        future._asyncio_future_blocking = True  # as its own `__await__` says
+        if type(future) is _Future:
+            _set(_blocking, future, True)  # as its own `__await__` says
+        else:
+            future._asyncio_future_blocking = True
         if self.waiting is None and not self.crowd:
             self.waiting = future
         else:
@@ -287,7 +306,11 @@ cdef class FrameQueue:
             return 0
         callback, context = self.callback, self.context
         self.callback = self.context = None
-        if callback is None or not future.remove_done_callback(callback):
+        if callback is None or not (
+            _remove_callback(future, callback)
+            if type(future) is _Future
+            else future.remove_done_callback(callback)
+        ):
             # Another one than the last time. Callbacks are equal if their tasks are.
             callbacks = future._callbacks
             if type(callbacks) is not list or len(<list>callbacks) != 1:

@@ -8,6 +8,8 @@ from typing_extensions import disjoint_base
 
 from ktorws.frame import FrameEncoder, Sendable
 
+class OctetSink: ...
+
 @final
 class Cork:
     is_full: bool
@@ -16,7 +18,7 @@ class Cork:
         cls, loop: asyncio.AbstractEventLoop, encoder: FrameEncoder, limit: int
     ) -> Self: ...
     def open(
-        self, octets_to: Callable[[bytes], object], limit_reached: Callable[[], object]
+        self, transport: asyncio.WriteTransport, limit_reached: Callable[[], object]
     ) -> None: ...
     def write(self, message: Sendable) -> None: ...
     def write_gathered(self) -> None: ...

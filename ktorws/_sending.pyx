@@ -11,6 +11,7 @@ only where it must wait.
 cimport cython
 from cpython.exc cimport PyErr_WarnEx
 from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t
 
 from ktorws._frame cimport CloseFrame
 
@@ -26,6 +27,19 @@ cdef extern from "Python.h":
     int PyIter_Send(object coroutine, object value, PyObject **result) except -1
     void Py_INCREF(PyObject *object)
     void Py_DECREF(PyObject *object)
+
+
+cdef enum:
+    # Bytes at most of a frame that is made where it needs no object.
+    SMALL = 2048
+
+
+cdef class OctetSink:
+    """A transport that can do without an object for what it is to write."""
+
+    cdef int take(self, const char *octets, Py_ssize_t size) except -1:
+        """As ``write``; the memory is free to be used again then."""
+        raise NotImplementedError
 
 
 @cython.final
@@ -49,24 +63,34 @@ cdef class Cork:
         self.limit = limit
         self.debug = self.again = loop.get_debug()
 
-    def open(self, octets_to, limit_reached):
-        """From now on give octets to this function; tell that one of a full limit."""
-        self.octets_to = octets_to
+    def open(self, transport, limit_reached):
+        """From now on give octets to this transport; tell who asks of a full limit."""
+        self.octets_to = transport.write
+        self.sink = <OctetSink>transport if isinstance(transport, OctetSink) else None
         self.limit_reached = limit_reached
 
     def write(self, message):
         """Encode one frame behind those before it, and send it soon."""
-        if self.is_gathering:
-            if self.encoder.gather(message) >= self.limit:
-                self.limit_reached()
-                self.write_gathered()
-            return
-        octets = self.encoder.octets_of(message)
+        if not self.is_gathering:
+            self.write_at_once(message)
+        elif self.encoder.gather(message) >= self.limit:
+            self.limit_reached()
+            self.write_gathered()
+
+    cdef int write_at_once(self, message) except -1:
+        cdef uint8_t small[SMALL]
+        cdef OctetSink sink = self.sink
+        cdef Py_ssize_t size = 0 if sink is None else SMALL
+        octets = self.encoder.octets_of(message, small, &size)
         if self.again:
             self.loop.call_soon(self._iteration_ended)
             self.is_gathering = True
         self.again = True
-        self.octets_to(octets)
+        if octets is None:
+            sink.take(<const char *>small, size)
+        else:
+            self.octets_to(octets)
+        return 0
 
     def write_gathered(self):
         """Send what was gathered, if the transport takes it."""
@@ -85,6 +109,7 @@ cdef class Cork:
         """Give nothing to the transport any more, and forget it."""
         self.pause()
         self.octets_to = self.limit_reached = _ignore
+        self.sink = None
 
     def _iteration_ended(self):
         if not self.is_full:

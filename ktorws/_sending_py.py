@@ -57,10 +57,10 @@ class Cork:
         self.is_gathering = False  # two frames went out, or none may
 
     def open(
-        self, octets_to: Callable[[bytes], object], limit_reached: Callable[[], object]
+        self, transport: asyncio.WriteTransport, limit_reached: Callable[[], object]
     ) -> None:
-        """From now on give octets to this function; tell that one of a full limit."""
-        self._octets_to = octets_to
+        """From now on give octets to this transport; tell who asks of a full limit."""
+        self._octets_to = transport.write
         self._limit_reached = limit_reached
 
     def write(self, message: Sendable) -> None:

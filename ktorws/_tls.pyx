@@ -9,7 +9,6 @@ copies every octet twice more, and raises an exception for each read that has to
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS
@@ -208,24 +207,18 @@ cdef class TlsTransport(SocketTransport):
         """Not under TLS."""
         raise NotImplementedError("write_eof() under TLS")
 
-    cdef bint pass_on(self, octets) except -1:
-        cdef Py_buffer memory
+    cdef Py_ssize_t passed(self, const char *octets, Py_ssize_t size) except -2:
         cdef Py_ssize_t at = 0
         cdef Py_ssize_t done
-        PyObject_GetBuffer(octets, &memory, PyBUF_SIMPLE)
-        try:
-            while at < memory.len and self.rest is None:
-                done = self.encrypt(<const char *>memory.buf + at, memory.len - at)
-                if done == 0:
-                    break
-                at += done
-        finally:
-            PyBuffer_Release(&memory)
-        if self.ended or self.broken is not None:
-            return False
-        if at < len(octets):
-            self.put_back(octets, at)
-        return self.rest is None and at == len(octets)
+        while at < size and self.rest is None:
+            done = self.encrypt(octets + at, size - at)
+            if done == 0:
+                break
+            at += done
+        return -1 if self.ended or self.broken is not None else at
+
+    cdef bint pass_on(self, octets) except -1:
+        return SocketTransport.pass_on(self, octets) and self.rest is None
 
     cdef Py_ssize_t encrypt(self, const char *memory, Py_ssize_t size) except -1:
         """How many octets went to the socket, or to the rest."""

@@ -3,9 +3,10 @@
 from cpython.object cimport PyObject
 
 from ktorws._queue cimport Intake
+from ktorws._sending cimport OctetSink
 
 
-cdef class SocketTransport:
+cdef class SocketTransport(OctetSink):
     cdef object loop
     cdef object sock         # None once it is closed
     cdef int fd
@@ -36,8 +37,10 @@ cdef class SocketTransport:
     cdef int shut(self) except -1
     cdef Py_ssize_t send(self, const void *memory, Py_ssize_t size) except -2
     cdef int fail(self, Py_ssize_t number) except -1
+    cdef bint is_writable(self) except -1
+    cdef Py_ssize_t passed(self, const char *octets, Py_ssize_t size) except -2
     cdef bint pass_on(self, octets) except -1
-    cdef int put_back(self, octets, Py_ssize_t sent) except -1
+    cdef int put_back(self, rest) except -1
     cdef int await_room(self) except -1
     cdef bint settle(self) except -1
     cdef int write_no_more(self) except -1

@@ -5,8 +5,10 @@ import socket
 
 from typing_extensions import disjoint_base
 
+from ktorws._sending import OctetSink
+
 @disjoint_base
-class SocketTransport:
+class SocketTransport(OctetSink):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,

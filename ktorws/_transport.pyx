@@ -17,6 +17,8 @@ from cpython.buffer cimport (
 from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, ECONNRESET, EINTR, EPIPE
 
+from ktorws._sending cimport OctetSink
+
 import os
 import socket
 import warnings
@@ -68,7 +70,7 @@ cdef enum:
     HIGH_WATER = 64 * 1024
 
 
-cdef class SocketTransport:
+cdef class SocketTransport(OctetSink):
     """What a session needs of an `asyncio.Transport`, for a `BufferedProtocol`.
 
     It begins at once: calls ``connection_made`` and reads from then on. A protocol
@@ -234,16 +236,31 @@ cdef class SocketTransport:
 
     def write(self, bytes octets not None):
         """Send these octets, or keep them until the socket takes them."""
+        if self.is_writable():
+            if self.size == 0:
+                self.pass_on(octets)
+            else:
+                self.backlog.append(octets)
+                self.size += len(octets)
+            self.pause_if_full()
+
+    cdef int take(self, const char *octets, Py_ssize_t size) except -1:
+        cdef Py_ssize_t passed = 0
+        if not self.is_writable():
+            return 0
+        if self.size:
+            self.backlog.append(octets[:size])
+            self.size += size
+        else:
+            passed = self.passed(octets, size)
+            if 0 <= passed < size:
+                self.put_back(octets[passed:size])
+        return self.pause_if_full()
+
+    cdef bint is_writable(self) except -1:
         if self.eof:
             raise RuntimeError("write() after write_eof()")
-        if self.closing or self.broken is not None:
-            return
-        if self.size == 0:
-            self.pass_on(octets)
-        else:
-            self.backlog.append(octets)
-            self.size += len(octets)
-        self.pause_if_full()
+        return not self.closing and self.broken is None
 
     def write_eof(self):
         """Half-close behind what was written."""
@@ -302,19 +319,24 @@ cdef class SocketTransport:
             self.write_no_more()
         return 0
 
+    cdef Py_ssize_t passed(self, const char *octets, Py_ssize_t size) except -2:
+        """How many of these are on their way; -1 where that failed."""
+        return self.send(octets, size)
+
     cdef bint pass_on(self, octets) except -1:
         """Whether they were sent; else what is left of them waits before all else."""
         cdef Py_buffer memory
-        cdef Py_ssize_t sent
+        cdef Py_ssize_t passed
         PyObject_GetBuffer(octets, &memory, PyBUF_SIMPLE)
-        sent = self.send(memory.buf, memory.len)
-        PyBuffer_Release(&memory)
-        if 0 <= sent < len(octets):
-            self.put_back(octets, sent)
-        return sent == len(octets)
+        try:
+            passed = self.passed(<const char *>memory.buf, memory.len)
+        finally:
+            PyBuffer_Release(&memory)
+        if 0 <= passed < len(octets):
+            self.put_back(memoryview(octets)[passed:])
+        return passed == len(octets)
 
-    cdef int put_back(self, octets, Py_ssize_t sent) except -1:
-        rest = memoryview(octets)[sent:]
+    cdef int put_back(self, rest) except -1:
         self.await_room()
         self.backlog.appendleft(rest)
         self.size += len(rest)

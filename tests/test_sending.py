@@ -7,6 +7,7 @@ import importlib
 import inspect
 import os
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -204,7 +205,7 @@ class Corked:
         self.encoder = FrameEncoder(masking=False)
         self.cork = sending.Cork(asyncio.get_running_loop(), self.encoder, limit)
         self.octets, self.reached = [], 0
-        self.cork.open(self.octets.append, self._reach)
+        self.cork.open(SimpleNamespace(write=self.octets.append), self._reach)
 
     def _reach(self):
         self.reached += 1
@@ -268,7 +269,8 @@ async def test_nothing_leaves_while_the_transport_is_full(sending):
 
 async def test_a_transport_that_pauses_within_a_write_gets_no_more(sending):
     it = Corked(sending)
-    it.cork.open(lambda _octets: it.cork.pause(), it._reach)
+    transport = SimpleNamespace(write=lambda _octets: it.cork.pause())
+    it.cork.open(transport, it._reach)
     it.cork.write("a")
     it.cork.write("b")
     assert it.encoder.pending == 3

@@ -8,6 +8,8 @@ import struct
 
 import pytest
 
+from ktorws.frame import FrameEncoder
+from ktorws.sending import Cork
 from tests.network_fixtures import settled
 
 try:
@@ -290,6 +292,39 @@ async def test_what_is_written_arrives_in_order(made):
     transport.write(b"")
     transport.close()
     assert await read_all(theirs) == b"".join(numbers)
+
+
+class Frames:
+    """Sends frames by themselves, as a session does, and knows what is to arrive."""
+
+    def __init__(self, transport):
+        self.cork = Cork(asyncio.get_running_loop(), FrameEncoder(masking=False), MIB)
+        self.cork.open(transport, lambda: None)
+        self.octets = bytearray()
+
+    def send(self, message):
+        self.octets += FrameEncoder(masking=False).encode(message)
+        self.cork.begin_anew()
+        self.cork.write(message)
+
+
+async def test_frames_of_every_size_arrive_in_order(made):
+    _, transport, theirs = made()
+    frames = Frames(transport)
+    for size in (0, 1, 125, 126, *range(2030, 2060), 100_000, 7):
+        frames.send(bytes([size & 0xFF]) * size)
+    transport.close()
+    assert await read_all(theirs) == frames.octets
+
+
+async def test_small_frames_wait_too_when_the_socket_takes_no_more(made):
+    _, transport, theirs = made()
+    frames = Frames(transport)
+    while transport.get_write_buffer_size() < 10_000:
+        frames.send(b"%d" % len(frames.octets) * 20)
+    transport.close()
+    assert await read_all(theirs) == frames.octets
+    frames.send(b"dropped")
 
 
 async def test_what_the_socket_does_not_take_waits_and_the_protocol_is_told(made):

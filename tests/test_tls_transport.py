@@ -25,7 +25,7 @@ except ModuleNotFoundError:
         raise
     pytest.skip("it is not compiled here", allow_module_level=True)
 
-from tests.test_socket_transport import LOOPS, MIB, Protocol, reset
+from tests.test_socket_transport import LOOPS, MIB, Frames, Protocol, reset
 from tests.test_socket_transport import tcp_pair as slow_tcp_pair
 
 if not AVAILABLE:
@@ -279,6 +279,27 @@ async def test_what_is_written_arrives_in_order(made, version):
     transport.write(b"")
     transport.close()
     assert await peer.read_all() == b"".join(numbers)
+
+
+async def test_frames_of_every_size_arrive_in_order(made):
+    _, transport, peer = await made()
+    frames = Frames(transport)
+    for size in (0, 1, 125, 126, *range(2030, 2060), 100_000, 7):
+        frames.send(bytes([size & 0xFF]) * size)
+    reading = asyncio.create_task(peer.read_all())
+    transport.close()
+    assert await reading == frames.octets
+
+
+async def test_small_frames_wait_too_when_the_socket_takes_no_more(made):
+    _, transport, peer = await made()
+    frames = Frames(transport)
+    while transport.get_write_buffer_size() < 10_000:
+        frames.send(b"%d" % len(frames.octets) * 20)
+    reading = asyncio.create_task(peer.read_all())
+    transport.close()
+    assert await reading == frames.octets
+    frames.send(b"dropped")
 
 
 async def test_what_the_socket_does_not_take_waits_and_the_protocol_is_told(made):

@@ -115,7 +115,7 @@ class Connection(asyncio.BufferedProtocol):
         if session.extensions:
             self._show_all()
         self._reading = reading_of(self.loop, transport)
-        self._cork.open(transport.write, session.outgoing.demand_turn)
+        self._cork.open(transport, session.outgoing.demand_turn)
         transport.set_protocol(self)
         if left_over:
             self._to_session(self._decoder.decode(left_over))
