@@ -8,6 +8,7 @@ from typing_extensions import disjoint_base
 
 from ktorws.frame import FrameEncoder, Sendable
 
+@disjoint_base
 class OctetSink: ...
 
 @final

@@ -223,12 +223,14 @@ cdef class TlsTransport(SocketTransport):
     cdef Py_ssize_t encrypt(self, const char *memory, Py_ssize_t size) except -1:
         """How many octets went to the socket, or to the rest."""
         cdef Py_ssize_t done = _write(self.session, memory, min(size, STEP))
+        cdef bint received = _has_received
         if done == -BROKEN:
             self.note_reason()
-        if _has_received:  # to agree on new keys; and maybe what is behind them
+        if received:  # to agree on new keys; and maybe what is behind them
             self.is_hungry = False
-            self.read_what_is_held()
         self.flush()
+        if received:
+            self.read_what_is_held()
         if self.ended or self.broken is not None:
             return 0
         if done > 0:

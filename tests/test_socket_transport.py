@@ -174,12 +174,17 @@ async def test_a_reset_is_seen_behind_a_pause(made):
     assert len(protocol.received) == 5000
 
 
-async def test_who_sends_to_a_peer_that_has_reset_still_gets_what_came_before(made):
+@pytest.mark.parametrize("what", ["octets", "a frame"])
+async def test_who_sends_to_a_peer_that_has_reset_still_gets_what_came_before(
+    made, what
+):
     protocol, transport, theirs = made(Protocol(room=1000), tcp_pair)
+    send = transport.write if what == "octets" else Frames(transport).send
     await asyncio.get_running_loop().sock_sendall(theirs, bytes(100_000))
     reset(theirs)
     for _ in range(3):
-        transport.write(b"too late")
+        send(b"too late")
+        assert transport.get_write_buffer_size() == 0
     error = await protocol.lost
     assert isinstance(error, (ConnectionResetError, BrokenPipeError))
     assert len(protocol.received) == 100_000
@@ -317,14 +322,36 @@ async def test_frames_of_every_size_arrive_in_order(made):
     assert await read_all(theirs) == frames.octets
 
 
-async def test_small_frames_wait_too_when_the_socket_takes_no_more(made):
-    _, transport, theirs = made()
+@pytest.mark.parametrize("size", [1, 100, 996, 1995])  # some are sent in part
+async def test_small_frames_wait_too_when_the_socket_takes_no_more(made, size):
+    protocol, transport, theirs = made(pair=tcp_pair)
     frames = Frames(transport)
-    while transport.get_write_buffer_size() < 10_000:
-        frames.send(b"%d" % len(frames.octets) * 20)
+    number = 0
+    while protocol.told != ["pause"]:
+        number += 1
+        frames.send((b"%d " % number * size)[:size])
+    assert 64 * 1024 < transport.get_write_buffer_size() < 67 * 1024
     transport.close()
     assert await read_all(theirs) == frames.octets
-    frames.send(b"dropped")
+    assert protocol.told == ["pause", "resume"]
+    assert transport.get_write_buffer_size() == 0
+
+
+async def test_a_frame_behind_the_half_close_is_refused(made):
+    _, transport, _ = made()
+    transport.write_eof()
+    with pytest.raises(RuntimeError, match="after write_eof"):
+        Frames(transport).send(b"too late")
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+async def test_a_frame_behind_the_end_is_dropped(made, end):
+    protocol, transport, theirs = made()
+    getattr(transport, end)()
+    Frames(transport).send(b"too late")
+    assert transport.get_write_buffer_size() == 0
+    assert await protocol.lost is None
+    assert await read_all(theirs) == b""
 
 
 async def test_what_the_socket_does_not_take_waits_and_the_protocol_is_told(made):

@@ -222,12 +222,17 @@ async def test_a_reset_takes_nothing_of_what_came_before(made, size):
     assert len(protocol.received) == size
 
 
-async def test_who_sends_to_a_peer_that_has_reset_still_gets_what_came_before(made):
+@pytest.mark.parametrize("what", ["octets", "a frame"])
+async def test_who_sends_to_a_peer_that_has_reset_still_gets_what_came_before(
+    made, what
+):
     protocol, transport, peer = await made(Protocol(room=1000), tcp_pair)
+    send = transport.write if what == "octets" else Frames(transport).send
     await peer.send(bytes(100_000))
     reset(peer.below())
     for _ in range(3):
-        transport.write(b"too late")
+        send(b"too late")
+        assert transport.get_write_buffer_size() == 0
     error = await protocol.lost
     assert isinstance(error, (ConnectionResetError, BrokenPipeError))
     assert len(protocol.received) == 100_000
@@ -292,14 +297,15 @@ async def test_frames_of_every_size_arrive_in_order(made):
 
 
 async def test_small_frames_wait_too_when_the_socket_takes_no_more(made):
-    _, transport, peer = await made()
+    protocol, transport, peer = await made(pair=tcp_pair)
     frames = Frames(transport)
-    while transport.get_write_buffer_size() < 10_000:
+    while protocol.told != ["pause"]:
         frames.send(b"%d" % len(frames.octets) * 20)
+    assert transport.get_write_buffer_size() > 64 * 1024
     reading = asyncio.create_task(peer.read_all())
     transport.close()
     assert await reading == frames.octets
-    frames.send(b"dropped")
+    assert transport.get_write_buffer_size() == 0
 
 
 async def test_what_the_socket_does_not_take_waits_and_the_protocol_is_told(made):
