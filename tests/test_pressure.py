@@ -77,9 +77,9 @@ async def test_a_sender_waits_for_the_peer_to_read_and_loses_nothing(secure, tra
 
 
 async def stands_still(value):
-    """Wait until a value does not change any more."""
-    before = None
-    while before is None or value() != before:
+    """Wait until there is a value, and it does not change any more."""
+    before = 0
+    while before == 0 or value() != before:
         before = value()
         await asyncio.sleep(0.05)
 
