@@ -50,6 +50,10 @@ def build(folder=BUILD):
     return program, tls
 
 
+class NotNeutralError(Exception):
+    """The scheduler would favour some clients over others; says why."""
+
+
 class Neutral:
     """The server, running from `__enter__` to `__exit__`.
 
@@ -96,6 +100,15 @@ class Neutral:
     def pin(self, cores):
         """Let it run on these cores only."""
         os.sched_setaffinity(self.pid, cores)
+
+    def preempt_nobody(self):
+        """Let a client that wakes it go on until it sleeps, as if it were elsewhere."""
+        try:
+            os.sched_setscheduler(self.pid, os.SCHED_BATCH, os.sched_param(0))
+        except OSError as error:
+            raise NotNeutralError(
+                f"the server cannot be a batch process (SCHED_BATCH): {error}"
+            ) from error
 
     def _certificate(self):
         """Files for TLS; sets `trust`. Without the library there is no TLS."""

@@ -23,7 +23,7 @@ from bench.about import about, in_words
 from bench.chart import chart
 from bench.crew import Crew
 from bench.measuring import Measuring, does
-from bench.neutral import BUILD, Neutral, NoCompilerError
+from bench.neutral import BUILD, Neutral, NoCompilerError, NotNeutralError
 from bench.peers import CLIENTS
 from bench.progress import Progress
 from bench.report import (
@@ -92,6 +92,7 @@ def measure(given, rows):
     """Every `Series`, printed row by row."""
     every = []
     with Neutral() as server, Crew(server.trust) as crew:
+        server.preempt_nobody()
         if server.trust is None and "tls" in given.wires:
             print("SKIPPED: all rows over TLS; they need OpenSSL's headers and trustme")
         todo = list(places(rows, given, tls=server.trust is not None))
@@ -125,7 +126,7 @@ def main():
     print(*in_words(found), sep="\n")
     try:
         series = measure(given, rows)
-    except NoCompilerError as error:
+    except (NoCompilerError, NotNeutralError) as error:
         print(error, file=sys.stderr)
         return 3
     judged = verdicts(plan.ASKED, series, {row.name: row.decides for row in rows})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import socket
 import sys
@@ -13,7 +14,12 @@ from ktorws import CIO, CloseReason, Frame, HttpClient, WebSockets
 pytest.importorskip("bench.neutral", reason="there is no bench/ beside the tests")
 websockets_client = pytest.importorskip("websockets.asyncio.client")
 
-from bench.neutral import Neutral, NoCompilerError, has_openssl  # noqa: E402
+from bench.neutral import (  # noqa: E402
+    Neutral,
+    NoCompilerError,
+    NotNeutralError,
+    has_openssl,
+)
 
 HANDSHAKE = (
     b"GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\n"
@@ -283,3 +289,21 @@ def test_the_server_ends_when_its_input_does(server):
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert has_openssl() == (server.trust is not None)
+
+
+def test_the_server_preempts_nobody_when_told_so(server):
+    with Neutral(server.folder) as another:
+        try:
+            another.preempt_nobody()
+        except NotNeutralError as error:
+            pytest.skip(str(error))
+        assert os.sched_getscheduler(another.pid) == os.SCHED_BATCH
+
+
+def test_a_scheduler_that_cannot_do_so_is_named(server, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "not implemented")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    with pytest.raises(NotNeutralError, match="SCHED_BATCH"):
+        server.preempt_nobody()

@@ -15,8 +15,7 @@
  *                                 begins with CLOCK_MONOTONIC in ns, 20 digits
  *   /idle                         drops what comes
  *
- * Pings are answered and the closing handshake is done everywhere. It is a batch process:
- * what wakes it goes on until it sleeps, as clients of servers elsewhere do.
+ * Pings are answered and the closing handshake is done everywhere.
  */
 
 #define _GNU_SOURCE
@@ -24,7 +23,6 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -487,8 +485,6 @@ int main(int count, char **words)
 {
     static struct source plain, secure, input = {.fd = STDIN_FILENO};
     int secure_port = 0;
-    if (sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0}))
-        fail("the scheduler does not take it for a batch process");
     epoll = epoll_create1(0);
     int port = listen_on_any_port(&plain);
 #ifdef WITH_TLS
