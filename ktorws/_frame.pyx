@@ -1335,7 +1335,7 @@ cdef class FrameEncoder:
 
     @cython.critical_section
     cdef bytes octets_of(self, message, uint8_t *to, Py_ssize_t *room):
-        """A frame's octets; or None if there was room: then they are so many there."""
+        """A frame's octets; None if there was room: then it is their number there."""
         cdef Outgoing out
         cdef Py_ssize_t size
         cdef PyObject *octets

@@ -245,16 +245,13 @@ cdef class SocketTransport(OctetSink):
             self.pause_if_full()
 
     cdef int take(self, const char *octets, Py_ssize_t size) except -1:
-        cdef Py_ssize_t passed = 0
-        if not self.is_writable():
+        cdef Py_ssize_t passed
+        if self.size or not self.is_writable():
+            self.write(octets[:size])
             return 0
-        if self.size:
-            self.backlog.append(octets[:size])
-            self.size += size
-        else:
-            passed = self.passed(octets, size)
-            if 0 <= passed < size:
-                self.put_back(octets[passed:size])
+        passed = self.passed(octets, size)
+        if 0 <= passed < size:
+            self.put_back(octets[passed:size])
         return self.pause_if_full()
 
     cdef bint is_writable(self) except -1:
