@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import socket
 import ssl
 import struct
 import sys
+import termios
 import time
 
 import websockets
@@ -91,7 +93,7 @@ class Talk:
             self.connection.transport.resume_reading()
 
     async def drained(self):
-        """Wait until the system has all that was sent."""
+        """Wait until the other system has all that was sent."""
         while unsent(self.connection.transport):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -127,10 +129,16 @@ async def fin(talk):
 
 
 def unsent(transport):
-    """How many octets the system has not yet; TLS does not count those below it."""
+    """How many octets have not arrived; TLS does not count those below it.
+
+    What has not arrived when a reset follows, our system throws away.
+    """
     tls = getattr(transport, "_ssl_protocol", None)
     below = tls and tls._transport
     size = below.get_write_buffer_size() if below else 0
+    sock = transport.get_extra_info("socket")
+    if sock.fileno() >= 0:
+        size += struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
     return size + transport.get_write_buffer_size()
 
 

@@ -54,15 +54,24 @@ class Talk:
         self.key = key
         self.chance = chance
         self.end = chance.choice(list(ENDS))
+        self.kind = chance.choice(soak.kinds)
         self.seconds = chance.uniform(0.2, 2 * soak.mean_life)
         self.heard = Ledger(f"p{key}")
         self.sent = 0
+        self.cause = None  # of the session's end, where the transport failed
         self.problems = []
 
+    def __str__(self):
+        return f"{self.end} by {self.kind.name} after {self.cause!r}"
+
+    @property
+    def may_have_lost(self):
+        """Whether a write failed, and so what was unread may be gone."""
+        return self.kind.loses_unread and isinstance(self.cause, BrokenPipeError)
+
     async def run(self):
-        kind = self.chance.choice(self.soak.kinds)
-        url = f"{kind.url}/{self.key}/{self.key}/{self.end}/{self.seconds:.2f}"
-        self.session = await kind.http.websocket_session(url)
+        url = f"{self.kind.url}/{self.key}/{self.key}/{self.end}/{self.seconds:.2f}"
+        self.session = await self.kind.http.websocket_session(url)
         self.soak.open += 1
         reading = asyncio.create_task(self.read())
         speaking = asyncio.create_task(self.speak())
@@ -190,6 +199,7 @@ class Talk:
             session.cancel()
             return
         kind, code, _, _ = ENDS[self.end]
+        self.cause = getattr(reading.result(), "__cause__", None)
         self.expect("receive", reading.result(), kind)
         sending = speaking.result()
         if sending is not None:
