@@ -12,9 +12,9 @@ from bench.report import judge
 #: Seconds for one sample: of a timed row, and of one that opens many sessions.
 PATIENCE, LONG_PATIENCE = 8.0, 60.0
 #: Where the ratios of single rounds come as near as this to what is asked, few rounds
-#: decide nothing: then the clients that it is about go on, in so many new processes, so
-#: many times as long.
-NEAR, AGAIN, LONGER = 0.1, 2, 2
+#: decide nothing: then the clients that it is about go on, in new processes, so many
+#: times as long in each: at least so many, and at most until it is certain.
+NEAR, LONGER, AGAIN, MOST = 0.1, 2, 2, 6
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
 
@@ -37,6 +37,25 @@ class Series:
     count: int = 0
     failures: list[str] = field(default_factory=list)
     error: str | None = None
+
+
+def _near(row, every):
+    """The verdicts by which one is about as good as is asked."""
+    return [
+        verdict
+        for asked in ASKED
+        if asked.row == row.name and asked.theirs is not None
+        for verdict in judge(asked, every, {row.name: row.decides})
+        if verdict.ratio
+        and verdict.least < verdict.asked * (1 + NEAR)
+        and verdict.most > verdict.asked * (1 - NEAR)
+    ]
+
+
+def _of_these(every, verdicts):
+    """The series that these are about, theirs with ours."""
+    names = {name for one in verdicts for name in (one.ours, one.theirs)}
+    return [one for one in every if one.client in names and one.error is None]
 
 
 def does(client, loop):
@@ -77,41 +96,29 @@ class Measuring:
                         row, loop, wire, series.client, number + 1, rounds
                     )
                     self._sample(row, series, here)
-        self._go_on(row, self._near(row, every), LONGER * rounds, here)
+        near = _of_these(every, _near(row, every))
+        for number in range(MOST if near else 0):
+            if number >= AGAIN and all(one.is_certain for one in _near(row, near)):
+                break
+            try:
+                self._go_on(row, near, LONGER * rounds, here)
+            except WorkerError as error:
+                near[0].failures.append(str(error))
+                break
         return every
-
-    def _near(self, row, every):
-        """The series that are about as good as is asked, theirs with ours."""
-        found = [
-            verdict
-            for asked in ASKED
-            if asked.row == row.name and asked.theirs is not None
-            for verdict in judge(asked, every, {row.name: row.decides})
-            if verdict.ratio
-            and verdict.least < verdict.asked * (1 + NEAR)
-            and verdict.most > verdict.asked * (1 - NEAR)
-        ]
-        names = {name for verdict in found for name in (verdict.ours, verdict.theirs)}
-        return [one for one in every if one.client in names and one.error is None]
 
     def _go_on(self, row, near, rounds, cores):
         """More rounds of these, in new processes: one may be lucky all its life.
 
         The first of one round is the last of the next.
         """
-        self._progress.more(AGAIN * (1 + rounds) * len(near))
-        for _ in range(AGAIN if near else 0):
-            with ExitStack() as stack:
-                pairs = [
-                    (one, stack.enter_context(self._crew.fresh(*_who(one))))
-                    for one in near
-                ]
-                try:
-                    for number in range(1 + rounds):
-                        self._turn(row, pairs[:: 1 - 2 * (number % 2)], number, cores)
-                except WorkerError as error:
-                    near[0].failures.append(str(error))
-                    return
+        self._progress.more((1 + rounds) * len(near))
+        with ExitStack() as stack:
+            pairs = [
+                (one, stack.enter_context(self._crew.fresh(*_who(one)))) for one in near
+            ]
+            for number in range(1 + rounds):
+                self._turn(row, pairs[:: 1 - 2 * (number % 2)], number, cores)
 
     def _turn(self, row, pairs, number, cores):
         """A sample of each; the first one of a process is its warm-up."""

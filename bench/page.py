@@ -52,16 +52,18 @@ def table(results):
 
 def asked(results):
     """Lines: what is asked of ktorws, and what came out."""
-    yield "| asked of ktorws | ratio | least | most | asked | |"
-    yield "|---|---:|---:|---:|---:|---|"
+    yield "| asked of ktorws | ratio | ± | least | most | asked | |"
+    yield "|---|---:|---:|---:|---:|---:|---|"
     for one in results["asked"]:
         against = f"against {one['theirs']}" if one["theirs"] else "bytes, at most"
         what = f"{one['row']} · {one['loop']} · {one['wire']}: {one['ours']} {against}"
-        ratios = (
+        ratio, *extremes = (
             "" if one[name] is None else number(one[name])
             for name in ("ratio", "least", "most", "asked")
         )
-        yield f"| {what} | {' | '.join(ratios)} | {one['verdict']} |"
+        error = "" if one["error"] is None else f"{one['error']:.3f}"
+        cells = [what, ratio, error, *extremes, one["verdict"]]
+        yield f"| {' | '.join(cells)} |"
 
 
 def main():

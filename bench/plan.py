@@ -183,6 +183,7 @@ COUNTED = (
         "/idle",
         EVERY,
         {"count": 200},
+        one_core=True,
         rounds=5,
         quick={"rounds": 3, "options": {"count": 60}},
     ),

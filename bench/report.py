@@ -1,11 +1,16 @@
 """What the numbers say: medians, ratios round by round, and what was asked."""
 
+import math
 import statistics
 from dataclasses import asdict, dataclass
 
 from bench.plan import KTORWS
 
 MET, NOT_MET, NOT_MEASURED = "met", "NOT MET", "not measured"
+
+#: So many standard errors lie between a ratio and what is asked where chance is out of
+#: the question: one time in 40 on either side.
+CERTAIN = 2
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Verdict:
     Attributes:
         ratio: median over the rounds of theirs / ours; of ours, where no `theirs` is.
         least, most: the ratio's extremes.
+        error: the ratio's standard error, of three rounds or more.
         of_minima: the ratio of both minima.
     """
 
@@ -43,7 +49,16 @@ class Verdict:
     ratio: float | None = None
     least: float | None = None
     most: float | None = None
+    error: float | None = None
     of_minima: float | None = None
+
+    @property
+    def is_certain(self):
+        """Whether the ratio's distance from what is asked is no work of chance."""
+        return (
+            self.error is not None
+            and abs(self.ratio - self.asked) > CERTAIN * self.error
+        )
 
 
 def summary(series, name):
@@ -79,11 +94,28 @@ def _verdict(asked, loop, wire, ours, theirs, name):
     if asked.theirs is None:
         middle = statistics.median(a)
         verdict = MET if middle <= asked.least else NOT_MET
-        return Verdict(*about, verdict, middle, min(a), max(a), min(a))
+        return Verdict(*about, verdict, middle, min(a), max(a), of_minima=min(a))
     pairs = [theirs / ours for ours, theirs in zip(a, b, strict=False)]
     middle = statistics.median(pairs)
     verdict = MET if middle >= asked.least else NOT_MET
-    return Verdict(*about, verdict, middle, min(pairs), max(pairs), min(b) / min(a))
+    return Verdict(
+        *about,
+        verdict,
+        middle,
+        min(pairs),
+        max(pairs),
+        _error_of_median(pairs),
+        min(b) / min(a),
+    )
+
+
+def _error_of_median(values):
+    """By the quartiles, so that a single round that was disturbed says little."""
+    if len(values) < 3:
+        return None
+    low, _, high = statistics.quantiles(values, method="inclusive")
+    deviation = (high - low) / 1.349  # as it is where errors are normal
+    return math.sqrt(math.pi / 2 / len(values)) * deviation
 
 
 def verdicts(everything_asked, series, decides):
@@ -170,6 +202,7 @@ def last_words(found):
     yield f"{met} of {len(found)} are met."
     for one in missed:
         ratio = "" if one.ratio is None else f": {number(one.ratio)}"
+        ratio += "" if one.error is None else f" (±{one.error:.3f})"
         yield (
             f"  {one.verdict}: {one.row} · {one.loop} · {one.wire},"
             f" {one.ours} against {one.theirs or 'its limit'}{ratio},"

@@ -1,10 +1,14 @@
 """What the benchmark makes of its numbers: ratios, verdicts, tables and the chart."""
 
+import contextlib
+import dataclasses
+import itertools
 import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +16,7 @@ pytest.importorskip("bench.plan", reason="there is no bench/ beside the tests")
 
 from bench import plan
 from bench.chart import bars, chart
-from bench.measuring import Series
+from bench.measuring import Measuring, Series
 from bench.neutral import NoCompilerError, build
 from bench.report import (
     MET,
@@ -59,6 +63,82 @@ def test_a_ratio_below_what_is_asked_is_not_met():
     assert verdict.verdict == NOT_MET
     assert "NOT MET: work" in "\n".join(last_words([verdict]))
     assert "0 of 1 are met" in "\n".join(last_words([verdict]))
+
+
+@pytest.mark.parametrize(
+    ("rounds", "is_certain"),
+    [
+        ([1.04, 1.05, 1.06], True),
+        ([0.94, 0.95, 0.96], True),
+        ([1.0, 1.01, 1.03], False),
+        ([0.9, 1.02, 1.1], False),
+        ([0.9, 1.02, 1.1] * 200, True),  # many rounds say more than few
+        ([1.02, 1.02, 1.02, 1.02, 0.2], True),  # one was disturbed
+        ([1.5, 1.5], False),  # two say nothing of how far they lie apart
+    ],
+)
+def test_a_ratio_is_certain_where_it_is_far_from_what_is_asked(rounds, is_certain):
+    every = [series("ktorws", *[1.0] * len(rounds)), series("other", *rounds)]
+    [verdict] = judge(asked(1.0), every, DECIDES)
+    assert verdict.is_certain is is_certain
+
+
+def test_a_row_that_is_missed_is_named_with_its_error():
+    every = [series("ktorws", 1.0, 1.0, 1.0), series("other", 0.8, 0.9, 1.0)]
+    [verdict] = judge(asked(1.0), every, DECIDES)
+    assert verdict.error == pytest.approx(0.0536, abs=1e-4)
+    assert "0.900 (±0.054), asked 1.00" in "\n".join(last_words([verdict]))
+
+
+class Stage:
+    """A server, a crew and a progress in which nothing is real but the numbers."""
+
+    pid = 1
+
+    def __init__(self, ratios):
+        self.ratios = itertools.cycle(ratios)
+        self.processes = 0
+
+    def pin(self, cores):
+        pass
+
+    more = pin
+
+    def step(self, *words):
+        pass
+
+    def url(self, path, *, secure):
+        return path
+
+    def worker(self, client, loop, wire):
+        number = 1.0 if client == "ktorws" else next(self.ratios)
+        return SimpleNamespace(do=lambda job: {"cpu": number, "wall": 1.0})
+
+    @contextlib.contextmanager
+    def fresh(self, *who):
+        self.processes += 1
+        yield SimpleNamespace(do=lambda job: self.worker(*who).do(job))
+
+
+@pytest.mark.parametrize(
+    ("ratios", "processes", "rounds"),
+    [
+        ([1.5], 0, 3),  # far from what is asked
+        ([1.05], 2, 3 + 2 * 6),
+        ([0.98], 2, 3 + 2 * 6),
+        ([0.9, 1.0, 1.1], 6, 3 + 6 * 6),  # a tie
+    ],
+)
+def test_a_near_thing_is_measured_until_it_is_certain(
+    monkeypatch, ratios, processes, rounds
+):
+    monkeypatch.setattr("bench.measuring.ASKED", [asked(1.0)])
+    stage = Stage(ratios)
+    measuring = Measuring(stage, stage, rounds=3, seconds=0.1, progress=stage)
+    row = dataclasses.replace(ROW, options={"count": 1})
+    for one in measuring.row(row, "uvloop", "plain"):
+        assert len(one.samples) == rounds
+    assert stage.processes == 2 * processes
 
 
 def test_a_limit_is_the_most_that_may_be():
