@@ -16,7 +16,7 @@ LOG := $(CURDIR)/$(VENV)/log
 BUILD   := $(or $(KTORWS_BUILD),release)
 BUILT   := $(VENV)/built-$(BUILD)
 SOURCES := setup.py $(wildcard ktorws/*.pyx ktorws/*.pxd ktorws/*.h)
-COPIED  := ktorws pytest_ktorws.py tests examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
+COPIED  := ktorws pytest_ktorws.py tests docs examples tools pyproject.toml setup.py README.md CONTRIBUTING.md LICENSE
 CODEC_TESTS := $(foreach part,frame decoder encoder mask properties receive_c sending \
                reader_within socket_transport tls_transport tls_new_keys,$(wildcard tests/test_$(part)*.py))
 OWN_TARGET  := $(foreach part,stress leaks hostile faults browser,--ignore=tests/$(part))
