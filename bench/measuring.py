@@ -12,8 +12,8 @@ from bench.report import judge
 #: Seconds for one sample: of a timed row, and of one that opens many sessions.
 PATIENCE, LONG_PATIENCE = 8.0, 60.0
 #: Where the ratios of single rounds come as near as this to what is asked, few rounds
-#: decide nothing: then the clients that it is about go on, in new processes, so many
-#: times as long in each: at least so many, and at most until it is certain.
+#: decide nothing: then the clients that it is about go on, in `AGAIN` new processes, so
+#: many times as long in each, and in more until it is certain, `MOST` in all.
 NEAR, LONGER, AGAIN, MOST = 0.1, 2, 2, 6
 FAILURES = 2  # so often a client may fail in a row before it is left out
 
@@ -96,16 +96,20 @@ class Measuring:
                         row, loop, wire, series.client, number + 1, rounds
                     )
                     self._sample(row, series, here)
-        near = _of_these(every, _near(row, every))
-        for number in range(MOST if near else 0):
+        if near := _of_these(every, _near(row, every)):
+            self._settle(row, near, LONGER * rounds, here)
+        return every
+
+    def _settle(self, row, near, rounds, cores):
+        """Go on with these until it is certain whether they are as good as is asked."""
+        for number in range(MOST):
             if number >= AGAIN and all(one.is_certain for one in _near(row, near)):
-                break
+                return
             try:
-                self._go_on(row, near, LONGER * rounds, here)
+                self._go_on(row, near, rounds, cores)
             except WorkerError as error:
                 near[0].failures.append(str(error))
-                break
-        return every
+                return
 
     def _go_on(self, row, near, rounds, cores):
         """More rounds of these, in new processes: one may be lucky all its life.

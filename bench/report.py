@@ -8,8 +8,8 @@ from bench.plan import KTORWS
 
 MET, NOT_MET, NOT_MEASURED = "met", "NOT MET", "not measured"
 
-#: So many standard errors lie between a ratio and what is asked where chance is out of
-#: the question: one time in 40 on either side.
+#: So many standard errors lie between a ratio and what is asked where it is certain:
+#: chance comes as far one time in 40 on either side, more often if it is asked again.
 CERTAIN = 2
 
 
